@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"internal/metrics":    {},
 	"internal/spool":      {},
 	"internal/accesslog":  {"internal/rawjson"},
-	"internal/headerlog":  {},
+	"internal/headerlog":  {"internal/chat"},
 	"internal/tokencount": {"internal/chat", "internal/ondemand"},
 	"internal/rawjson":    {},
 	"internal/pattern":    {},
@@ -110,7 +110,7 @@ var allowed = map[string][]string{
 	"internal/ondemand":   {},
 	"internal/connect":    {"internal/ondemand"},
 	"internal/usage":      {"internal/money"},
-	"internal/changeset":  {"internal/keyform", "internal/routing"},
+	"internal/changeset":  {"internal/chat", "internal/keyform", "internal/routing"},
 	"internal/tokenform":  {"internal/nullable"},
 	"internal/notifyform": {"internal/nullable"},
 
@@ -120,7 +120,7 @@ var allowed = map[string][]string{
 	"internal/backupcli":   {"internal/backupform"},
 	"internal/provider":    {},
 	"internal/sqlitefile":  {},
-	"internal/foreign":     {"internal/provider", "internal/sqlitefile"},
+	"internal/foreign":     {"internal/chat", "internal/provider", "internal/sqlitefile"},
 	"internal/movein":      {"internal/foreign", "internal/chat", "internal/reqbody", "internal/routing", "internal/storeerr", "internal/upstream"},
 	"internal/backup":      {"internal/backupform", "internal/chat", "internal/reqbody", "internal/storeerr"},
 

@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/keyform"
 	"carousel.internal/gateway/internal/routing"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -193,12 +193,6 @@ func plain(raw string) *string {
 
 // text is a value that is shown.
 func text(value string) *string {
-	if len(value) > maxValue {
-		cut := maxValue
-		for cut > 0 && !utf8.RuneStart(value[cut]) {
-			cut--
-		}
-		value = value[:cut] + "…"
-	}
+	value = chat.Cut(value, maxValue)
 	return &value
 }

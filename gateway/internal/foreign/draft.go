@@ -17,9 +17,9 @@ type draft struct {
 	file      string
 	upstreams map[address]*Upstream
 	tokens    map[account]string // where each stands
-	names     names
-	aliases   names
-	routes    names
+	names     NameSet
+	aliases   NameSet
+	routes    NameSet
 	// ways are the targets of names that routes are made for in the end, in order.
 	ways   map[string]*way
 	inTurn []*way
@@ -41,7 +41,7 @@ type way struct {
 }
 
 func newDraft() *draft {
-	return &draft{upstreams: map[address]*Upstream{}, tokens: map[account]string{}, names: names{}, aliases: names{}, routes: names{}, ways: map[string]*way{}}
+	return &draft{upstreams: map[address]*Upstream{}, tokens: map[account]string{}, names: NameSet{}, aliases: NameSet{}, routes: NameSet{}, ways: map[string]*way{}}
 }
 
 // add adds an item. Notes say what of it is taken over in another form.
@@ -71,7 +71,7 @@ func (d *draft) leave(at, kind, name, why string, args ...any) {
 
 // upstream is the upstream at an address: the one that is in the plan, or a new one.
 func (d *draft) upstream(at, name, driver, base string, notes ...string) *Upstream {
-	if base = baseURL(base); driver == anthropic {
+	if base = BaseURL(base); driver == anthropic {
 		base = strings.TrimSuffix(base, "/v1") // its driver adds it
 	}
 	key := address{driver, base}
@@ -86,7 +86,7 @@ func (d *draft) upstream(at, name, driver, base string, notes ...string) *Upstre
 			name = each.Name
 		}
 	}
-	u := &Upstream{Name: d.names.unique(upstreamName(name), maxUpstream), Driver: driver, BaseURL: base}
+	u := &Upstream{Name: d.names.Unique(upstreamName(name), MaxUpstream), Driver: driver, BaseURL: base}
 	d.upstreams[key] = u
 	d.add(Item{At: at, Kind: KindUpstream, Name: u.Name, Upstream: u}, notes...)
 	return u
@@ -110,7 +110,7 @@ func (d *draft) token(at string, t Token, notes ...string) {
 	}
 	d.tokens[key] = at
 	if name != "" {
-		t.Alias = d.aliases.unique(name, maxAlias)
+		t.Alias = d.aliases.Unique(name, maxAlias)
 		item.Name = t.Alias
 	}
 	d.add(item, notes...)
@@ -183,7 +183,7 @@ func (d *draft) finish() Plan {
 			w.targets = w.targets[:maxTargets]
 			note = fmt.Sprintf("only the first %d targets", maxTargets)
 		}
-		name := d.routes.unique(routeName(w.match), maxRoute)
+		name := d.routes.Unique(routeName(w.match), MaxRoute)
 		d.add(Item{At: w.at, Kind: KindRoute, Name: w.match, Route: &Route{Name: name, Match: w.match, Targets: w.targets}}, note)
 	}
 	for _, u := range d.upstreams {

@@ -223,7 +223,7 @@ func loadPlaces(raw json.RawMessage) (places []string) {
 
 // loadPlace is where a group's keys are for: gpt-load's addresses end before the path of the API.
 func loadPlace(kind, url string) (driver, base string, notes []string, why string) {
-	base = baseURL(url)
+	base = BaseURL(url)
 	if base == "" {
 		return "", "", nil, badBase(url)
 	}
@@ -317,7 +317,7 @@ func loadGroup2(row sqlitefile.Row) (driver, base, why string) {
 	}
 	_ = json.Unmarshal([]byte(cell(row, "params")), &params) // without it it is where its provider is
 	driver, base, _ = providerOf(service)
-	own := baseURL(params.Base)
+	own := BaseURL(params.Base)
 	switch {
 	case own == "" && base == "":
 		return "", "", badBase(params.Base)

@@ -199,7 +199,7 @@ func litePlace(service, base string) (driver, address string, notes []string, wh
 }
 
 func badBase(base string) string {
-	if baseURL(base) == "" {
+	if BaseURL(base) == "" {
 		return "its address is not an http or https URL without user and query"
 	}
 	return ""

@@ -6,13 +6,16 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"carousel.internal/gateway/internal/chat"
 )
 
-// names makes names unique within a plan.
-type names map[string]bool
+// NameSet is names that are taken.
+type NameSet map[string]bool
 
-// unique is the name, or the name with a number that nobody has. most bounds it, in bytes.
-func (n names) unique(name string, most int) string {
+// Unique is the name, or the name with a number that nobody has, and takes it. most bounds it, in
+// bytes.
+func (n NameSet) Unique(name string, most int) string {
 	unique := cut(name, most)
 	for i := 2; n[unique]; i++ {
 		suffix := fmt.Sprintf("-%d", i)
@@ -24,8 +27,8 @@ func (n names) unique(name string, most int) string {
 
 // Bounds of names, in bytes.
 const (
-	maxUpstream = 40
-	maxRoute    = 64
+	MaxUpstream = 40
+	MaxRoute    = 64
 	maxAlias    = 100
 )
 
@@ -35,13 +38,13 @@ func upstreamName(text string) string {
 	if name == "" || name[0] < 'a' || name[0] > 'z' {
 		name = strings.TrimRight("upstream-"+name, "-")
 	}
-	return cut(name, maxUpstream)
+	return cut(name, MaxUpstream)
 }
 
 // routeName makes a name that a route can have.
 func routeName(match string) string {
 	if name := slug(strings.ReplaceAll(match, "*", "any"), "-_."); name != "" {
-		return cut(name, maxRoute)
+		return cut(name, MaxRoute)
 	}
 	return "route"
 }
@@ -74,18 +77,10 @@ func aliasOf(text string) string {
 }
 
 // cut shortens a text to so many bytes, at a whole character.
-func cut(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	for most > 0 && !utf8.RuneStart(text[most]) {
-		most--
-	}
-	return strings.TrimSpace(text[:most])
-}
+func cut(text string, most int) string { return strings.TrimSpace(text[:chat.Boundary(text, most)]) }
 
-// baseURL is a base URL without what differs between spellings of the same; empty where it is none.
-func baseURL(text string) string {
+// BaseURL is a base URL without what differs between spellings of the same; empty where it is none.
+func BaseURL(text string) string {
 	base, err := url.Parse(strings.TrimSpace(text))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
 		return ""

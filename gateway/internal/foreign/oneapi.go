@@ -128,7 +128,7 @@ func onePlace(kind, own string) (driver, base, why string) {
 	if own != "" && badBase(own) != "" {
 		return "", "", badBase(own)
 	}
-	own = baseURL(own)
+	own = BaseURL(own)
 	driver, base, there := providerOf(channel.service)
 	switch {
 	case own == "" && !there:

@@ -132,11 +132,11 @@ func (d *draft) subUpstream(at string, a subAccount) (u *Upstream, why string) {
 	case openai, "grok":
 		_, base, _ := providerOf(map[string]string{openai: openai, "grok": "xai"}[a.Platform])
 		if own != "" {
-			base = versioned(baseURL(own))
+			base = versioned(BaseURL(own))
 		}
 		return d.upstream(at, "", openai, base), ""
 	case "gemini":
-		if own == "" || baseURL(own) == "https://generativelanguage.googleapis.com" {
+		if own == "" || BaseURL(own) == "https://generativelanguage.googleapis.com" {
 			return d.upstream(at, "gemini", openai, compatible["gemini"], viaCompatible), ""
 		}
 	}

@@ -7,7 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"unicode/utf8"
+
+	"carousel.internal/gateway/internal/chat"
 )
 
 // Bounds of what is kept of the headers of one message.
@@ -132,12 +133,4 @@ func isMadeUp(word string) bool {
 }
 
 // cut shortens a text to a number of bytes, between characters.
-func cut(text string, most int) string {
-	if len(text) <= most {
-		return text
-	}
-	for most > 0 && !utf8.RuneStart(text[most]) {
-		most--
-	}
-	return text[:most]
-}
+func cut(text string, most int) string { return text[:chat.Boundary(text, most)] }

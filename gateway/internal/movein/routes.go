@@ -14,7 +14,7 @@ import (
 // settleRoutes finds the plan's routes among those that are here, by what they match. A name that leads
 // elsewhere already goes on doing so.
 func settleRoutes(plan *foreign.Plan, here []*tokenstorev1.Route) {
-	byMatch, names := map[string]*tokenstorev1.Route{}, map[string]bool{}
+	byMatch, names := map[string]*tokenstorev1.Route{}, foreign.NameSet{}
 	for _, each := range here {
 		byMatch[routing.MatchOf(each)], names[each.GetName()] = each, true
 	}
@@ -26,8 +26,7 @@ func settleRoutes(plan *foreign.Plan, here []*tokenstorev1.Route) {
 		known := byMatch[item.Route.Match]
 		switch {
 		case known == nil:
-			item.Route.Name = freeRoute(item.Route.Name, names)
-			names[item.Route.Name] = true
+			item.Route.Name = names.Unique(item.Route.Name, foreign.MaxRoute)
 		case leadsAlike(routeOf(item.Route), known):
 			same(item, "")
 		default:
@@ -39,15 +38,6 @@ func settleRoutes(plan *foreign.Plan, here []*tokenstorev1.Route) {
 // leadsAlike tells whether two routes have the same targets, whatever their names.
 func leadsAlike(a, b *tokenstorev1.Route) bool {
 	return routing.Same(&tokenstorev1.Route{Targets: a.GetTargets()}, &tokenstorev1.Route{Targets: b.GetTargets()})
-}
-
-func freeRoute(name string, taken map[string]bool) string {
-	const longest = 64 - len("-1000")
-	free := name
-	for n := 2; taken[free]; n++ {
-		free = fmt.Sprintf("%s-%d", name[:min(len(name), longest)], n)
-	}
-	return free
 }
 
 func routeOf(route *foreign.Route) *tokenstorev1.Route {

@@ -2,7 +2,6 @@ package movein
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -70,16 +69,7 @@ func settingsOf(u *foreign.Upstream) map[string]string {
 
 // isAt tells whether both ask the same address.
 func isAt(u *foreign.Upstream, known *tokenstorev1.Upstream) bool {
-	return u.Driver == known.GetDriver() && address(u.BaseURL) == address(known.GetBaseUrl())
-}
-
-// address is a base URL without what differs between spellings of the same.
-func address(base string) string {
-	parsed, err := url.Parse(base)
-	if err != nil {
-		return base
-	}
-	return strings.ToLower(parsed.Scheme+"://"+parsed.Host) + strings.TrimRight(parsed.EscapedPath(), "/")
+	return u.Driver == known.GetDriver() && foreign.BaseURL(u.BaseURL) == foreign.BaseURL(known.GetBaseUrl())
 }
 
 // lacking tells which models an upstream that is here does not list.
@@ -106,7 +96,7 @@ func lacking(u *foreign.Upstream, known *tokenstorev1.Upstream) string {
 
 // freeName is the upstream's name, or the name with a number where another one has it.
 func freeName(u *foreign.Upstream, plan *foreign.Plan, here []*tokenstorev1.Upstream) string {
-	taken := map[string]bool{}
+	taken := foreign.NameSet{}
 	for _, known := range here {
 		taken[known.GetName()] = true
 	}
@@ -118,11 +108,5 @@ func freeName(u *foreign.Upstream, plan *foreign.Plan, here []*tokenstorev1.Upst
 			taken[item.Upstream.Name] = true
 		}
 	}
-	const longest = 40 - len("-1000")
-	name := u.Name[:min(len(u.Name), longest)]
-	free := name
-	for n := 2; taken[free]; n++ {
-		free = fmt.Sprintf("%s-%d", name, n)
-	}
-	return free
+	return taken.Unique(u.Name, foreign.MaxUpstream)
 }

@@ -109,7 +109,7 @@ func TestOwnTokenAndImages(t *testing.T) {
 func TestAccounts(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
-	s.PutUpstream("cursor", map[string]any{"driver": "cursor", "base_url": s.SimURL, "settings": map[string]string{"site_url": s.SimURL, "protocol": "chat"}})
+	s.PutCursor("cursor")
 	gateway.MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/tokens", map[string]any{
 		"token": upstreamsim.DemoTokens().Cursor[0], "upstream": "cursor", "alias": "work",
 	})

@@ -1,8 +1,6 @@
 package e2e_test
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -35,20 +33,12 @@ func newEar(t *testing.T) *ear {
 }
 
 func (e *ear) hear(_ http.ResponseWriter, r *http.Request) {
-	var said struct {
-		Alerts []struct {
-			Status string
-			Labels map[string]string
-		}
-	}
-	if json.NewDecoder(r.Body).Decode(&said) != nil {
-		return
-	}
+	said := stack.ReadAlerts(r)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, each := range said.Alerts {
+	for _, each := range said {
 		mark := map[string]string{"firing": "+", "resolved": "-"}[each.Status]
-		e.heard[mark+each.Labels["alertname"]+" "+each.Labels["upstream"]]++
+		e.heard[mark+each.Of()]++
 	}
 }
 
@@ -104,8 +94,8 @@ func TestFaultsAreToldOnce(t *testing.T) {
 
 	for range 2 { // the second time one tokenstore is left
 		name := fmt.Sprint("dry", len(w.of))
-		s.PutUpstream(name, map[string]any{"driver": "cursor", "base_url": s.SimURL, "settings": map[string]string{"site_url": s.SimURL, "protocol": "chat"}})
-		expired := w.addExpired(name)
+		s.PutCursor(name)
+		expired := s.AddExpiring(name, stack.SoonExpired)
 		w.heard("+CarouselTokenExpired "+name, nil)
 		w.played("CarouselPoolDry", name, nil, func() {
 			s.Gateways[0].Admin(t, http.MethodDelete, "/admin/api/tokens/"+expired, nil)
@@ -164,17 +154,6 @@ func (w *watched) playOutage() {
 	w.Redis.Thaw()
 	w.heard("-CarouselStoreDown ", nil)
 	w.of = append(w.of, "CarouselStoreDown ")
-}
-
-// addExpired adds a token that has so little time left that it counts as expired.
-func (w *watched) addExpired(upstream string) string {
-	w.t.Helper()
-	claims := fmt.Sprintf(`{"sub":"user_%d","exp":%d}`, time.Now().UnixNano(), time.Now().Add(time.Minute).Unix())
-	var added stack.Token
-	w.Gateways[0].MustAdmin(w.t, http.StatusCreated, http.MethodPost, "/admin/api/tokens", map[string]any{
-		"upstream": upstream, "token": "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2lnbmF0dXJl",
-	}).JSON(w.t, &added)
-	return added.ID
 }
 
 // checkSecrets looks for the webhook's path where it must not be.

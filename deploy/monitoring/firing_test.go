@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -110,19 +108,11 @@ func (w *watchers) start(name string, args ...string) {
 
 // hear takes what Alertmanager tells.
 func (w *watchers) hear(_ http.ResponseWriter, r *http.Request) {
-	var said struct {
-		Alerts []struct {
-			Status string
-			Labels map[string]string
-		}
-	}
-	if json.NewDecoder(r.Body).Decode(&said) != nil {
-		return
-	}
+	said := stack.ReadAlerts(r)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, each := range said.Alerts {
-		of := each.Labels["alertname"] + " " + each.Labels["upstream"]
+	for _, each := range said {
+		of := each.Of()
 		w.told[of] = each.Status
 		w.fired[of] = w.fired[of] || each.Status == "firing"
 	}
@@ -168,22 +158,6 @@ func (w *watchers) send(path, kind, body, authorization string) int {
 	return response.StatusCode
 }
 
-// pool makes an upstream of its own.
-func (w *watchers) pool(name string) {
-	w.PutUpstream(name, map[string]any{"driver": "cursor", "base_url": w.SimURL, "settings": map[string]string{"site_url": w.SimURL, "protocol": "chat"}})
-}
-
-// expiring adds a token that expires after a while, and returns its id.
-func (w *watchers) expiring(upstream string, after time.Duration) string {
-	w.t.Helper()
-	claims := fmt.Sprintf(`{"sub":"user_%d","exp":%d}`, time.Now().UnixNano(), time.Now().Add(after).Unix())
-	var added stack.Token
-	w.Gateways[0].MustAdmin(w.t, http.StatusCreated, http.MethodPost, "/admin/api/tokens", map[string]any{
-		"upstream": upstream, "token": "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2lnbmF0dXJl",
-	}).JSON(w.t, &added)
-	return added.ID
-}
-
 func (w *watchers) remove(id string) {
 	w.t.Helper()
 	w.Gateways[0].MustAdmin(w.t, http.StatusNoContent, http.MethodDelete, "/admin/api/tokens/"+id, nil)
@@ -196,9 +170,6 @@ func (w *watchers) fail(scenario string) {
 		w.t.Fatal(err)
 	}
 }
-
-// soonExpired is so short before its expiry that a token counts as expired.
-const soonExpired = time.Minute
 
 // Alerts are fired by their faults, and resolved after them, by a real Prometheus and a real
 // Alertmanager. What takes days, or a person, is left to promtool. It takes minutes: "make alerts"
@@ -215,8 +186,8 @@ func TestAlertsFire(t *testing.T) {
 	ok()
 
 	t.Run("a pool without usable tokens", func(*testing.T) {
-		w.pool("dry")
-		token := w.expiring("dry", soonExpired)
+		w.PutCursor("dry")
+		token := w.AddExpiring("dry", stack.SoonExpired)
 		w.await("CarouselPoolDry", "dry", "firing", nil)
 		w.await("CarouselTokenExpired", "dry", "firing", nil)
 		w.remove(token)
@@ -224,11 +195,11 @@ func TestAlertsFire(t *testing.T) {
 		w.await("CarouselTokenExpired", "dry", "resolved", nil)
 	})
 	t.Run("a pool with few", func(*testing.T) {
-		w.pool("short")
+		w.PutCursor("short")
 		w.AddTokens("short", "s", 1, 0)
 		var expired []string
 		for range 4 {
-			expired = append(expired, w.expiring("short", soonExpired))
+			expired = append(expired, w.AddExpiring("short", stack.SoonExpired))
 		}
 		w.await("CarouselPoolShort", "short", "firing", nil)
 		for _, id := range expired {
@@ -237,7 +208,7 @@ func TestAlertsFire(t *testing.T) {
 		w.await("CarouselPoolShort", "short", "resolved", nil)
 	})
 	t.Run("a pool that shrinks", func(*testing.T) {
-		w.pool("shrinking")
+		w.PutCursor("shrinking")
 		left := w.AddTokens("shrinking", "d", 60, 0)
 		w.await("CarouselPoolDrySoon", "shrinking", "firing", func() {
 			if len(left) > 1 {
@@ -248,8 +219,8 @@ func TestAlertsFire(t *testing.T) {
 		w.await("CarouselPoolDrySoon", "shrinking", "resolved", nil)
 	})
 	t.Run("a token that expires", func(*testing.T) {
-		w.pool("expiring")
-		token := w.expiring("expiring", 6*time.Hour)
+		w.PutCursor("expiring")
+		token := w.AddExpiring("expiring", 6*time.Hour)
 		w.await("CarouselTokenExpiring", "expiring", "firing", nil)
 		w.remove(token)
 		w.await("CarouselTokenExpiring", "expiring", "resolved", nil)

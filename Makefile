@@ -8,7 +8,7 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
 
 BIN := $(CURDIR)/bin
 MODULES := proto gateway tokenstore deploy
-PROGRAMS := gateway tokenstore upstreamsim local
+PROGRAMS := carousel gateway tokenstore upstreamsim
 SCRIPTS := .ci/run deploy/install.sh $(wildcard deploy/docker/*.sh)
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -56,10 +56,10 @@ help: ## This list
 .PHONY: build
 build: $(addprefix build-,$(PROGRAMS)) ## All programs, to bin/
 
+build-carousel:    main := deploy/carousel
 build-gateway:     main := gateway/cmd/gateway
 build-tokenstore:  main := tokenstore/cmd/tokenstore
 build-upstreamsim: main := deploy/upstreamsim/cmd/upstreamsim
-build-local:       main := deploy/local
 .PHONY: $(addprefix build-,$(PROGRAMS))
 $(addprefix build-,$(PROGRAMS)): build-%:
 	@echo "build $*"

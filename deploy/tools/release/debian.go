@@ -18,10 +18,7 @@ func debianPackage(ctx context.Context, arch, version string, at time.Time, bin,
 		return errors.New("dpkg-deb is missing, which makes the Debian packages: install it, or leave Linux out with -only")
 	}
 	tree := filepath.Join(scratch, "deb-"+arch)
-	entries := []entry{}
-	for _, each := range programs {
-		entries = append(entries, entry{filepath.Join(bin, each.name), "usr/bin/" + each.name, 0o755})
-	}
+	entries := []entry{{filepath.Join(bin, program), "usr/bin/" + program, 0o755}}
 	for _, name := range units {
 		entries = append(entries, entry{filepath.Join(root, "deploy/systemd", name), "usr/lib/systemd/system/" + name, 0o644})
 	}
@@ -73,7 +70,7 @@ Recommends: ca-certificates
 Suggests: redis-server
 Description: one API in front of a pool of upstream accounts and API keys
  The gateway speaks the dialects of clients, and the tokenstore keeps the pool in Redis.
- carousel-local is both of them and a Redis in one process.
+ "carousel local" is both of them and a Redis in one process.
 `, debianVersion(version), arch)
 	if err := os.MkdirAll(filepath.Join(tree, "DEBIAN"), 0o755); err != nil { //nolint:gosec // as dpkg-deb wants it
 		return err

@@ -1,4 +1,4 @@
-package main
+package allinone
 
 import (
 	"bytes"
@@ -162,7 +162,7 @@ func TestNoLinkIsWrittenToAFile(t *testing.T) {
 // The messages that the reminder says in its own words are those of the services.
 func TestMessagesOfTheReminder(t *testing.T) {
 	var sources strings.Builder
-	for _, folder := range []string{"../../gateway/internal/catalog", "../../tokenstore/app"} {
+	for _, folder := range []string{"../../../gateway/internal/catalog", "../../../tokenstore/app"} {
 		err := fs.WalkDir(os.DirFS(folder), ".", func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") {
 				return err

@@ -122,6 +122,10 @@ $(BIN)/kube-apiserver: deploy/helm/apiserver/go.mod
 chart: ## The Kustomize base and the manual's table of values, from the Helm chart
 	@cd deploy/helm && GOWORK=off go test -run TestMadeFilesAreCurrent -update .
 
+.PHONY: install-test
+install-test: ## Does install.sh, and the Debian package, bring what runs under a real systemd? A minute or two; needs podman, debootstrap and root
+	@image=$$(deploy/docker/systemd-image.sh); cd deploy && SYSTEMD_IMAGE="$$image" go test -count=1 -v -timeout 20m -run TestInstalledUnderSystemd ./tools/release
+
 .PHONY: soak
 soak: ## Steady load and random faults for SOAK (30m): is anything lost, does anything grow?
 	@cd deploy && FAULTS=1 SOAK=$(SOAK) go test -count=1 -v -timeout 24h -run TestSoak ./faults

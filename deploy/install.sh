@@ -118,6 +118,7 @@ elif [ "$os" = linux ] && [ -d /run/systemd/system ] && [ -w "$units" ]; then
         sed "s#^ExecStart=/usr/bin/#ExecStart=$prefix/bin/#" "$unit" >"$units/${unit##*/}"
     done
     systemctl daemon-reload
+    [ -z "$(systemctl list-units --no-legend --state=active 'carousel-*.service')" ] || say "services of Carousel run, still as before: systemctl try-restart 'carousel-*.service'"
     say "the units are in $units; on one machine: systemctl enable --now carousel-local"
 else
     say "no systemd runs here, so there are no units; start $prefix/bin/carousel local --data FOLDER yourself"

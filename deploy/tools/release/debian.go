@@ -75,7 +75,39 @@ Description: one API in front of a pool of upstream accounts and API keys
 	if err := os.MkdirAll(filepath.Join(tree, "DEBIAN"), 0o755); err != nil { //nolint:gosec // as dpkg-deb wants it
 		return err
 	}
-	return os.WriteFile(filepath.Join(tree, "DEBIAN/control"), []byte(control), 0o644) //nolint:gosec // likewise
+	if err := os.WriteFile(filepath.Join(tree, "DEBIAN/control"), []byte(control), 0o644); err != nil { //nolint:gosec // likewise
+		return err
+	}
+	for name, script := range maintainerScripts {
+		if err := os.WriteFile(filepath.Join(tree, "DEBIAN", name), []byte(script), 0o755); err != nil { //nolint:gosec // dpkg runs them
+			return err
+		}
+	}
+	return nil
+}
+
+// maintainerScripts are what dpkg runs: systemd knows the units that there are, what ran goes on
+// with the new version, and nothing goes on without its program.
+var maintainerScripts = map[string]string{
+	"postinst": `#!/bin/sh
+set -e
+if [ "$1" = configure ] && [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+    systemctl try-restart 'carousel-*.service'
+fi
+`,
+	"prerm": `#!/bin/sh
+set -e
+if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+    systemctl stop 'carousel-*.service'
+fi
+`,
+	"postrm": `#!/bin/sh
+set -e
+if [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+fi
+`,
 }
 
 // debianVersion is the version as Debian writes it: it begins with a digit, and has no dash, which

@@ -176,8 +176,9 @@ func firstTry(t *testing.T, data string) {
 
 func TestBadCommandLine(t *testing.T) {
 	for _, args := range [][]string{{"--nonsense"}, {"serve"}} {
-		if err := run(t.Context(), args, io.Discard); err == nil {
-			t.Errorf("%v is taken", args)
+		var complaints transcript
+		if code := Main(t.Context(), "local", "test", args, io.Discard, &complaints); code != 2 || complaints.String() == "" {
+			t.Errorf("%v: code %d, %s", args, code, complaints.String())
 		}
 	}
 }

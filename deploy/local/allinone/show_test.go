@@ -3,6 +3,7 @@ package allinone
 import (
 	"bytes"
 	"context"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -196,7 +197,7 @@ func TestATakenPort(t *testing.T) {
 	t.Setenv("PORT", port)
 	t.Setenv("LOG_LEVEL", "warn")
 	t.Chdir(t.TempDir())
-	err = run(t.Context(), []string{"--data", filepath.Join(t.TempDir(), "data")}, &transcript{})
+	err = run(t.Context(), "local", "test", []string{"--data", filepath.Join(t.TempDir(), "data")}, &transcript{}, io.Discard)
 	if err == nil || !strings.HasPrefix(err.Error(), "port "+port+" is taken by another program") || !strings.Contains(err.Error(), "set PORT") {
 		t.Errorf("%v", err)
 	}

@@ -8,7 +8,7 @@ MAKEFLAGS += --warn-undefined-variables --no-builtin-rules --no-print-directory
 
 BIN := $(CURDIR)/bin
 MODULES := proto gateway tokenstore deploy
-PROGRAMS := gateway tokenstore upstreamsim local
+PROGRAMS := carousel gateway tokenstore upstreamsim
 SCRIPTS := .ci/run deploy/install.sh $(wildcard deploy/docker/*.sh)
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -56,10 +56,10 @@ help: ## This list
 .PHONY: build
 build: $(addprefix build-,$(PROGRAMS)) ## All programs, to bin/
 
+build-carousel:    main := deploy/carousel
 build-gateway:     main := gateway/cmd/gateway
 build-tokenstore:  main := tokenstore/cmd/tokenstore
 build-upstreamsim: main := deploy/upstreamsim/cmd/upstreamsim
-build-local:       main := deploy/local
 .PHONY: $(addprefix build-,$(PROGRAMS))
 $(addprefix build-,$(PROGRAMS)): build-%:
 	@echo "build $*"
@@ -121,6 +121,10 @@ $(BIN)/kube-apiserver: deploy/helm/apiserver/go.mod
 .PHONY: chart
 chart: ## The Kustomize base and the manual's table of values, from the Helm chart
 	@cd deploy/helm && GOWORK=off go test -run TestMadeFilesAreCurrent -update .
+
+.PHONY: install-test
+install-test: ## Does install.sh, and the Debian package, bring what runs under a real systemd? A minute or two; needs podman, debootstrap and root
+	@image=$$(deploy/docker/systemd-image.sh); cd deploy && SYSTEMD_IMAGE="$$image" go test -count=1 -v -timeout 20m -run TestInstalledUnderSystemd ./tools/release
 
 .PHONY: soak
 soak: ## Steady load and random faults for SOAK (30m): is anything lost, does anything grow?

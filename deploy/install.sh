@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs Carousel's programs, and systemd's units where systemd is.
+# Installs Carousel's program, and systemd's units where systemd is.
 #
 #   install.sh --from FOLDER|https://SITE/FOLDER [--prefix /usr/local] [--version v1.2.3]
 #
@@ -92,11 +92,16 @@ fetch "$archive" "$scratch/$archive"
 tar -xzf "$scratch/$archive" -C "$scratch"
 unpacked=$scratch/${archive%.tar.gz}
 mkdir -p "$prefix/bin" 2>/dev/null && [ -w "$prefix/bin" ] || die "$prefix/bin can't be written: run it as root, or name another --prefix"
+# At once, also where it runs.
+cp "$unpacked/carousel" "$prefix/bin/.carousel.new"
+chmod 755 "$prefix/bin/.carousel.new"
+mv "$prefix/bin/.carousel.new" "$prefix/bin/carousel"
+# Versions before had a program for each service. Units of today start none of them.
 for program in carousel-gateway carousel-tokenstore carousel-local; do
-    # At once, also where it runs.
-    cp "$unpacked/$program" "$prefix/bin/.$program.new"
-    chmod 755 "$prefix/bin/.$program.new"
-    mv "$prefix/bin/.$program.new" "$prefix/bin/$program"
+    [ ! -f "$prefix/bin/$program" ] || {
+        rm -f "$prefix/bin/$program"
+        say "$prefix/bin/$program is removed: it is $prefix/bin/carousel ${program#carousel-} now"
+    }
 done
 say "$archive is installed in $prefix/bin"
 
@@ -107,17 +112,18 @@ case $prefix in
 *) units= ;;
 esac
 if [ -z "$units" ]; then
-    say "units are for programs in /usr, /usr/local and /opt; start $prefix/bin/carousel-local --data FOLDER yourself"
+    say "units are for a program in /usr, /usr/local and /opt; start $prefix/bin/carousel local --data FOLDER yourself"
 elif [ "$os" = linux ] && [ -d /run/systemd/system ] && [ -w "$units" ]; then
     for unit in "$unpacked"/systemd/*.service; do
         sed "s#^ExecStart=/usr/bin/#ExecStart=$prefix/bin/#" "$unit" >"$units/${unit##*/}"
     done
     systemctl daemon-reload
+    [ -z "$(systemctl list-units --no-legend --state=active 'carousel-*.service')" ] || say "services of Carousel run, still as before: systemctl try-restart 'carousel-*.service'"
     say "the units are in $units; on one machine: systemctl enable --now carousel-local"
 else
-    say "no systemd runs here, so there are no units; start $prefix/bin/carousel-local --data FOLDER yourself"
+    say "no systemd runs here, so there are no units; start $prefix/bin/carousel local --data FOLDER yourself"
 fi
-command -v redis-server >/dev/null || say "redis-server is missing: carousel-local keeps its data in a file of its own until it is there"
+command -v redis-server >/dev/null || say "redis-server is missing: carousel local keeps its data in a file of its own until it is there"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || [ "$os" != linux ] || say "ca-certificates is missing: upstreams at https:// can't be reached until it is there"
 case :$PATH: in
 *":$prefix/bin:"*) ;;

@@ -21,6 +21,7 @@
 set -euo pipefail
 
 cd "$(dirname "$0")/../.."
+source deploy/docker/debian.sh
 
 readonly debian_image=carousel-standin/debian:latest
 readonly golang_image=carousel-standin/golang:latest
@@ -32,10 +33,6 @@ readonly inputs_label=carousel.inputs
 
 say() { printf 'base-images: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
-
-as_root() {
-    if ((EUID == 0)); then "$@"; else sudo -n "$@"; fi
-}
 
 with_metrics() { [[ ,${COMPOSE_PROFILES:-}, == *,metrics,* ]]; }
 
@@ -60,19 +57,6 @@ inputs_of() { # image; nothing where there is none
 }
 
 digest() { sha256sum | cut -c1-32; }
-
-# Mirror and suite of this machine's apt, as "<address> <suite>".
-apt_source() {
-    local codename
-    codename=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
-    if [[ -n ${CAROUSEL_DEBIAN_MIRROR:-} ]]; then
-        printf '%s %s\n' "$CAROUSEL_DEBIAN_MIRROR" "$codename"
-        return
-    fi
-    # shellcheck disable=SC2016 # $(…) is apt's own notation here
-    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' |
-        awk -v want="$codename" '$4 == "main" && ($2 == want || $3 == want) && !found { print $1, want; found = 1 }'
-}
 
 build_debian() {
     local inputs=$1 mirror suite root="$scratch/root"

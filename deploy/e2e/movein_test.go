@@ -15,7 +15,7 @@ import (
 	"carousel.internal/deploy/e2e/stack"
 )
 
-// moved is what `gateway admin move-in -o json` prints.
+// moved is what `carousel admin move-in -o json` prints.
 type moved struct {
 	Applied bool
 	Counts  struct{ Taken, Changed, Same, Left int }

@@ -210,13 +210,13 @@ func firstAnswer(w *walk, _ string) {
 	}
 	folder := w.TempDir()
 	program := filepath.Join(folder, "carousel")
-	build := exec.CommandContext(w.Context(), "go", "build", "-o", program, "./local")
+	build := exec.CommandContext(w.Context(), "go", "build", "-o", program, "./carousel")
 	build.Dir = filepath.Join(stack.Root(w.T), "deploy")
 	if output, err := build.CombinedOutput(); err != nil {
 		w.Fatalf("%v\n%s", err, output)
 	}
 	w.step("run it")
-	start := exec.CommandContext(w.Context(), program, "--data", filepath.Join(folder, "data"))
+	start := exec.CommandContext(w.Context(), program, "local", "--data", filepath.Join(folder, "data"))
 	_, port, _ := strings.Cut(freeport.MustAddr(w.T), ":")
 	start.Dir, start.Env = folder, append(stack.BaseEnv(), "PORT="+port)
 	said, err := start.StdoutPipe()

@@ -23,10 +23,10 @@ func TestEveryBlockWorksInAFreshClone(t *testing.T) {
 	}
 	c := newClone(t)
 	p := c.begin()
-	c.run(t, buildLimit, buildGateway)
+	c.run(t, buildLimit, buildProgram)
 	env := append(p.env(), "PATH="+filepath.Join(c.folder, "bin")+string(os.PathListSeparator)+pathOf(c.env))
-	if !strings.Contains(read(t, "docs/install.md"), "\n"+buildGateway+"\n") {
-		t.Errorf("docs/install.md does not say %s, which the examples need", buildGateway)
+	if !strings.Contains(read(t, "docs/install.md"), "\n"+buildProgram+"\n") {
+		t.Errorf("docs/install.md does not say %s, which the examples need", buildProgram)
 	}
 	for _, name := range documents(t) {
 		for _, block := range only("sh", blocksOf(t, read(t, name))) {
@@ -58,8 +58,8 @@ func pathOf(env []string) string {
 	return ""
 }
 
-// buildGateway makes the program of the command line, which docs/install.md has people build.
-const buildGateway = "go build -o bin/ ./gateway/cmd/gateway"
+// buildProgram makes the program that docs/install.md has people build for the command line.
+const buildProgram = "go build -o bin/ ./deploy/carousel"
 
 // allTests is the block that runs all tests. It can't be run by one of them.
 const allTests = "make test\n"

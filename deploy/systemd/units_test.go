@@ -45,9 +45,7 @@ func TestUnitsAreUnderstood(t *testing.T) {
 	for _, target := range []string{"multi-user", "network-online", "sysinit", "basic", "shutdown", "network"} {
 		write(t, filepath.Join(root, "etc/systemd/system", target+".target"), "[Unit]\nDescription="+target+"\n", 0o644)
 	}
-	for _, program := range []string{"gateway", "tokenstore", "local"} {
-		write(t, filepath.Join(root, "usr/bin/carousel-"+program), "#!/bin/sh\n", 0o755)
-	}
+	write(t, filepath.Join(root, "usr/bin/carousel"), "#!/bin/sh\n", 0o755)
 	for _, file := range units {
 		write(t, filepath.Join(root, "etc/systemd/system", file), read(t, file), 0o644)
 	}

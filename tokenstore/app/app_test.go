@@ -596,7 +596,7 @@ func TestMainCommands(t *testing.T) {
 	}
 	command := func(args ...string) (int, string) {
 		var text output
-		code := app.Main(t.Context(), "v1.2.3", args, &text, &text)
+		code := app.Main(t.Context(), "tokenstore", "v1.2.3", args, &text, &text)
 		return code, text.String()
 	}
 	for _, test := range []struct {
@@ -628,7 +628,7 @@ func TestMainCommands(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var text output
 	done := make(chan int, 1)
-	go func() { done <- app.Main(ctx, "v1", nil, &text, &text) }()
+	go func() { done <- app.Main(ctx, "tokenstore", "v1", nil, &text, &text) }()
 	until(t, "serves", func() bool { return strings.Contains(text.String(), "store is usable") })
 	cancel()
 	if code := <-done; code != 0 {
@@ -661,7 +661,7 @@ func TestNewAdminToken(t *testing.T) {
 	}
 	t.Setenv("TOKENSTORE_SECRET", sharedSecret)
 	var printed, problems bytes.Buffer
-	if code := app.Main(t.Context(), "test", []string{"new-admin-token"}, &printed, &problems); code != 0 {
+	if code := app.Main(t.Context(), "tokenstore", "test", []string{"new-admin-token"}, &printed, &problems); code != 0 {
 		t.Fatalf("code %d: %s%s", code, &printed, &problems)
 	}
 	_, rest, _ := strings.Cut(printed.String(), "admin token: ")

@@ -13,7 +13,7 @@ import (
 	"carousel.internal/tokenstore/internal/certificates"
 )
 
-const certificatesUsage = `usage: tokenstore certificates [--hosts NAMES] [--days N] [--every DURATION] [--rotate] FOLDER
+const certificatesUsage = `usage: NAME certificates [--hosts NAMES] [--days N] [--every DURATION] [--rotate] FOLDER
 
 Makes a small certificate authority in FOLDER, and with it certificates for the
 tokenstore, for gateways and for an admin's tools, each in a folder of its own
@@ -44,14 +44,14 @@ type certificatesCommand struct {
 func takesCertificates(args []string) bool { return len(args) > 0 && args[0] == "certificates" }
 
 // runCertificates runs the command and answers the exit code.
-func runCertificates(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func runCertificates(ctx context.Context, name string, args []string, stdout, stderr io.Writer) int {
 	command, err := parseCertificates(args[1:])
 	if err != nil {
-		_, _ = fmt.Fprintf(stderr, "tokenstore: %v\n%s", err, certificatesUsage)
+		_, _ = fmt.Fprintf(stderr, "%s: %v\n%s", name, err, strings.ReplaceAll(certificatesUsage, "NAME ", name+" "))
 		return program.Misused
 	}
 	if err := command.run(ctx, stdout); err != nil {
-		_, _ = fmt.Fprintf(stderr, "tokenstore: %v\n", err)
+		_, _ = fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return program.Failed
 	}
 	return program.Done

@@ -14,7 +14,7 @@ func TestCertificatesCommand(t *testing.T) {
 	t.Parallel()
 	run := func(ctx context.Context, args ...string) (code int, stdout, stderr string) {
 		var out, problems strings.Builder
-		code = app.Main(ctx, "test", append([]string{"certificates"}, args...), &out, &problems)
+		code = app.Main(ctx, "tokenstore", "test", append([]string{"certificates"}, args...), &out, &problems)
 		return code, out.String(), problems.String()
 	}
 	folder := filepath.Join(t.TempDir(), "tls")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/redis/go-redis/v9"
 
@@ -16,8 +17,8 @@ import (
 	"carousel.internal/tokenstore/internal/seal"
 )
 
-const usage = `usage: tokenstore [--config FILE] [serve|healthcheck|config|reseal|new-admin-token|version]
-       tokenstore certificates [OPTIONS] FOLDER
+const usage = `usage: NAME [--config FILE] [serve|healthcheck|config|reseal|new-admin-token|version]
+       NAME certificates [OPTIONS] FOLDER
 
   serve        run the tokenstore (the default)
   healthcheck  ask the running tokenstore whether it is ready; exit code 0 or 1
@@ -28,21 +29,28 @@ const usage = `usage: tokenstore [--config FILE] [serve|healthcheck|config|resea
                make another admin token and print it; the one that was generated
                before is refused within a second, also beside running services
   certificates make or renew certificates for tokenstore and gateways in FOLDER;
-               "tokenstore certificates" lists the options
+               "NAME certificates" lists the options
   version      print the version
 
 FILE defaults to $CONFIG_FILE. Every key can also be set in the environment, in
-capitals; "tokenstore config" lists them.
+capitals; "NAME config" lists them.
 `
 
-// Main runs the program and answers its exit code: 0, 1 for an unusable
+// Words are the commands, as shells show them.
+var Words = []string{
+	"serve\tRun the tokenstore", "healthcheck\tAsk the running tokenstore whether it is ready",
+	"config\tPrint the effective configuration", "reseal\tSeal all that is sealed under the first key",
+	"new-admin-token\tMake another admin token", "certificates\tMake or renew certificates", "version\tPrint the version",
+}
+
+// Main runs the program, which people call by name, and answers its exit code: 0, 1 for an unusable
 // configuration or a failure, 2 for a wrong command line.
-func Main(ctx context.Context, version string, args []string, stdout, stderr io.Writer) int {
+func Main(ctx context.Context, name, version string, args []string, stdout, stderr io.Writer) int {
 	if takesCertificates(args) {
-		return runCertificates(ctx, args, stdout, stderr)
+		return runCertificates(ctx, name, args, stdout, stderr)
 	}
 	return program.Program[Config]{
-		Name: "tokenstore", Version: version, Usage: usage,
+		Name: name, Version: version, Usage: strings.ReplaceAll(usage, "NAME", name),
 		Load:    func(file string) (Config, error) { return LoadConfig(file, nil) },
 		OpsAddr: func(cfg Config) string { return cfg.OpsAddr },
 		Commands: map[string]program.Command[Config]{

@@ -19,7 +19,7 @@ import (
 var programs = map[string][]string{
 	"gateway":    {"./cmd/gateway"},
 	"tokenstore": {"./cmd/tokenstore"},
-	"deploy":     {"./upstreamsim/cmd/upstreamsim", "./local"},
+	"deploy":     {"./upstreamsim/cmd/upstreamsim", "./carousel"},
 }
 
 // module is one that a program has code of.

@@ -27,9 +27,7 @@ type entry struct {
 
 // contents are the files of a platform's archive, in their order.
 func contents(to platform, bin string) (entries []entry) {
-	for _, each := range programs {
-		entries = append(entries, entry{filepath.Join(bin, to.file(each.name)), to.file(each.name), 0o755})
-	}
+	entries = append(entries, entry{filepath.Join(bin, to.program()), to.program(), 0o755})
 	for _, name := range documents {
 		entries = append(entries, entry{filepath.Join(root, name), name, 0o644})
 	}

@@ -18,10 +18,7 @@ func debianPackage(ctx context.Context, arch, version string, at time.Time, bin,
 		return errors.New("dpkg-deb is missing, which makes the Debian packages: install it, or leave Linux out with -only")
 	}
 	tree := filepath.Join(scratch, "deb-"+arch)
-	entries := []entry{}
-	for _, each := range programs {
-		entries = append(entries, entry{filepath.Join(bin, each.name), "usr/bin/" + each.name, 0o755})
-	}
+	entries := []entry{{filepath.Join(bin, program), "usr/bin/" + program, 0o755}}
 	for _, name := range units {
 		entries = append(entries, entry{filepath.Join(root, "deploy/systemd", name), "usr/lib/systemd/system/" + name, 0o644})
 	}
@@ -73,12 +70,44 @@ Recommends: ca-certificates
 Suggests: redis-server
 Description: one API in front of a pool of upstream accounts and API keys
  The gateway speaks the dialects of clients, and the tokenstore keeps the pool in Redis.
- carousel-local is both of them and a Redis in one process.
+ "carousel local" is both of them and a Redis in one process.
 `, debianVersion(version), arch)
 	if err := os.MkdirAll(filepath.Join(tree, "DEBIAN"), 0o755); err != nil { //nolint:gosec // as dpkg-deb wants it
 		return err
 	}
-	return os.WriteFile(filepath.Join(tree, "DEBIAN/control"), []byte(control), 0o644) //nolint:gosec // likewise
+	if err := os.WriteFile(filepath.Join(tree, "DEBIAN/control"), []byte(control), 0o644); err != nil { //nolint:gosec // likewise
+		return err
+	}
+	for name, script := range maintainerScripts {
+		if err := os.WriteFile(filepath.Join(tree, "DEBIAN", name), []byte(script), 0o755); err != nil { //nolint:gosec // dpkg runs them
+			return err
+		}
+	}
+	return nil
+}
+
+// maintainerScripts are what dpkg runs: systemd knows the units that there are, what ran goes on
+// with the new version, and nothing goes on without its program.
+var maintainerScripts = map[string]string{
+	"postinst": `#!/bin/sh
+set -e
+if [ "$1" = configure ] && [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+    systemctl try-restart 'carousel-*.service'
+fi
+`,
+	"prerm": `#!/bin/sh
+set -e
+if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+    systemctl stop 'carousel-*.service'
+fi
+`,
+	"postrm": `#!/bin/sh
+set -e
+if [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+fi
+`,
 }
 
 // debianVersion is the version as Debian writes it: it begins with a digit, and has no dash, which

@@ -1,6 +1,6 @@
 // Command release makes what is published of a version (`make release`), in a folder:
 //
-//	carousel_VERSION_OS_ARCH.tar.gz      the programs, static; .zip for Windows
+//	carousel_VERSION_OS_ARCH.tar.gz      the program, static; .zip for Windows
 //	carousel_VERSION_ARCH.deb            the same for Debian, with systemd's units
 //	carousel_VERSION.cdx.json            a bill of materials (CycloneDX)
 //	install.sh                           installs from such a folder, or from a site that has it

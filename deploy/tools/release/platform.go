@@ -43,38 +43,29 @@ func choose(names string) ([]platform, error) {
 	return chosen, nil
 }
 
-// program is one that is published. It is built in its module, by that's own requirements.
-type program struct{ name, module, main string }
+// program is what is published: the one that is all of Carousel.
+const program = "carousel"
 
-var programs = []program{
-	{"carousel-gateway", "gateway", "./cmd/gateway"},
-	{"carousel-tokenstore", "tokenstore", "./cmd/tokenstore"},
-	{"carousel-local", "deploy", "./local"},
-}
-
-// file is what the program is called there.
-func (p platform) file(program string) string {
+// program is what it is called there.
+func (p platform) program() string {
 	if p.os == "windows" {
 		return program + ".exe"
 	}
 	return program
 }
 
-// build builds all programs into a folder.
+// build builds the program into a folder.
 func build(ctx context.Context, to platform, version, tags, folder string) error {
 	folder, err := filepath.Abs(folder)
 	if err != nil {
 		return err
 	}
-	for _, each := range programs {
-		command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", tags,
-			"-ldflags", "-s -w -X main.version="+version, "-o", filepath.Join(folder, to.file(each.name)), each.main)
-		command.Dir = filepath.Join(root, each.module)
-		command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOOS="+to.os, "GOARCH="+to.arch, "GOFLAGS=")
-		command.Stderr = os.Stderr
-		if err := command.Run(); err != nil {
-			return fmt.Errorf("build %s for %s: %w", each.name, to, err)
-		}
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-tags", tags,
+		"-ldflags", "-s -w -X main.version="+version, "-o", filepath.Join(folder, to.program()), "./carousel")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOOS="+to.os, "GOARCH="+to.arch, "GOFLAGS=")
+	command.Stderr = os.Stderr
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("build for %s: %w", to, err)
 	}
 	return nil
 }

@@ -25,14 +25,12 @@ func TestMain(m *testing.M) {
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
-// builtFor is a folder with what stands for the built programs.
+// builtFor is a folder with what stands for the built program.
 func builtFor(t *testing.T, to platform) string {
 	t.Helper()
 	bin := t.TempDir()
-	for _, each := range programs {
-		if err := os.WriteFile(filepath.Join(bin, to.file(each.name)), []byte(each.name), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.WriteFile(filepath.Join(bin, to.program()), []byte(program), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	return bin
 }
@@ -95,8 +93,8 @@ func TestArchives(t *testing.T) {
 		for name, content := range filesOf(t, out) {
 			modes := modesIn(t, name, content)
 			folder := strings.TrimSuffix(strings.TrimSuffix(name, ".zip"), ".tar.gz")
-			if mode := modes[folder+"/"+each.file("carousel-gateway")]; mode != 0o755 {
-				t.Errorf("%s: the gateway's mode is %o", name, mode)
+			if mode := modes[folder+"/"+each.program()]; mode != 0o755 {
+				t.Errorf("%s: the program's mode is %o", name, mode)
 			}
 			if mode := modes[folder+"/LICENSE"]; mode != 0o644 {
 				t.Errorf("%s: the licence's mode is %o", name, mode)

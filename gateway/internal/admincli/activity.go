@@ -34,7 +34,7 @@ type activityPage struct {
 func (s *session) listActivity() *cobra.Command {
 	c := &cobra.Command{
 		Use: "activity", Short: "List what admins did and what happened to tokens by itself, newest first",
-		Example: examples("audit activity --from 1h", "audit activity --source carousel --account first", `audit activity --kind "tokens deleted"`),
+		Example: s.examples("audit activity --from 1h", "audit activity --source carousel --account first", `audit activity --kind "tokens deleted"`),
 	}
 	query := s.query(c).oneOf("source", "source", "only what these did (`WHO`)", "people", "carousel", "both").
 		text("actor", "actor", "only what was done by or from `TEXT`").text("kind", "kind", "only an action or a kind of event, such as parked (`KIND`)").
@@ -85,7 +85,7 @@ func (e *tokenEvent) details(s *session) string {
 func (s *session) showChange() *cobra.Command {
 	c := &cobra.Command{
 		Use: "show REQUEST", Short: "Show what one request of an admin changed, from what to what", Args: exactly(1),
-		Example: examples("audit show 4f0c2b7e91d3"),
+		Example: s.examples("audit show 4f0c2b7e91d3"),
 	}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		answer, err := s.api.get(ctx, path("audit", args[0]), nil)

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"slices"
 	"time"
@@ -19,6 +18,7 @@ import (
 // Environment is what the commands work with. Its zero fields are the process's
 // own.
 type Environment struct {
+	Program        Program
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	Getenv         func(string) string
@@ -26,13 +26,14 @@ type Environment struct {
 	Terminal Terminal
 	// Now is the time that ages are told by.
 	Now func() time.Time
+	// ConfigFolder is where a person's programs keep what they are told.
+	ConfigFolder func() (string, error)
 	// LoginPause is how long to wait between two looks at a login.
 	LoginPause time.Duration
 }
 
 // Exit codes.
 const (
-	exitDone = 0
 	// exitFailed is for what failed, also in part: an import that rejects lines.
 	exitFailed = 1
 	exitUsage  = 2
@@ -42,9 +43,10 @@ const (
 type session struct {
 	Environment
 	api *client
-	// address and keyFile are what the command line says of them.
-	address, keyFile string
+	target
 	output
+	// code is what a service has ended with.
+	code int
 }
 
 // Takes tells whether a command line of the gateway is one of this package's: `admin …`, help,
@@ -54,14 +56,20 @@ func Takes(args []string) bool {
 }
 
 // Run carries out one command, such as `admin tokens list`, and answers the exit code: 0, 1 for a
-// failure, 2 for a wrong command line. Errors go to stderr.
+// failure, 2 for a wrong command line. Errors go to stderr. Services run without the tree of
+// commands.
 func Run(ctx context.Context, args []string, env Environment) int {
+	if len(args) > 0 {
+		if service, found := env.Program.service(args[0]); found {
+			return service.Run(ctx, args[1:])
+		}
+	}
 	s := &session{Environment: env.completed()}
 	root := s.root()
 	root.SetArgs(args)
 	chosen, err := root.ExecuteContextC(ctx)
 	if err == nil {
-		return exitDone
+		return s.code
 	}
 	return tell(s.Stderr, chosen, err)
 }
@@ -90,6 +98,12 @@ func lineOf(c *cobra.Command) string {
 }
 
 func (e Environment) completed() Environment {
+	if e.Program.Name == "" {
+		e.Program.Name = released
+	}
+	if e.ConfigFolder == nil {
+		e.ConfigFolder = os.UserConfigDir
+	}
 	if e.Getenv == nil {
 		e.Getenv = os.Getenv
 	}
@@ -112,25 +126,4 @@ func (e Environment) completed() Environment {
 		e.LoginPause = loginPause
 	}
 	return e
-}
-
-// defaultAddress is where the gateway is, unless --url says so.
-func defaultAddress(getenv func(string) string) string {
-	if address := getenv("CAROUSEL_URL"); address != "" {
-		return address
-	}
-	port := getenv("PORT")
-	if port == "" {
-		port = "3000"
-	}
-	return "http://127.0.0.1:" + port
-}
-
-// withoutPassword is an address as it may be shown.
-func withoutPassword(address string) string {
-	at, err := url.Parse(address)
-	if err != nil || at.Opaque != "" { // there may be one, and nobody knows where
-		return ""
-	}
-	return at.Redacted()
 }

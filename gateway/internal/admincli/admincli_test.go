@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -236,12 +237,28 @@ func (a *api) run(t *testing.T, stdin string, args ...string) result {
 
 func run(t *testing.T, env map[string]string, stdin string, args ...string) result {
 	t.Helper()
+	return runIn(t, "", env, stdin, args...)
+}
+
+// runIn is run for a person whose configuration is in a folder; empty: it is in none.
+func runIn(t *testing.T, folder string, env map[string]string, stdin string, args ...string) result {
+	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code := admincli.Run(t.Context(), append([]string{"admin"}, args...), admincli.Environment{
 		Stdin: strings.NewReader(stdin), Stdout: &stdout, Stderr: &stderr,
-		Getenv: func(name string) string { return env[name] }, Now: func() time.Time { return now },
+		Getenv: func(name string) string { return env[name] }, Now: func() time.Time { return now }, ConfigFolder: at(folder),
 	})
 	return result{code, stdout.String(), stderr.String()}
+}
+
+// at is where a person's configuration is.
+func at(folder string) func() (string, error) {
+	return func() (string, error) {
+		if folder == "" {
+			return "", errors.New("there is no home")
+		}
+		return folder, nil
+	}
 }
 
 // The commands ask what they are meant to, and show what people want of the answers. Together they
@@ -474,8 +491,8 @@ func TestJSONIsWhatTheAPIAnswers(t *testing.T) {
 
 func TestWrongCommandLines(t *testing.T) {
 	for args, says := range map[string]string{
-		"":                                    `"gateway admin" needs a command: `,
-		"tokens":                              `"gateway admin tokens" needs a command: account, add`,
+		"":                                    `"carousel admin" needs a command: `,
+		"tokens":                              `"carousel admin tokens" needs a command: account, add`,
 		"tokens lost":                         `there is no command "tokens lost"`,
 		"tokens lits --state ready":           `there is no command "tokens lits"; did you mean "list"?`,
 		"token list":                          `there is no command "token"; did you mean "tokens"?`,
@@ -487,7 +504,7 @@ func TestWrongCommandLines(t *testing.T) {
 		"tokens delete":                       "name tokens, or choose them by",
 		"tokens delete t1 --tag a":            "name tokens or choose them by flags, not both",
 		"connect codx":                        `did you mean "codex"?`,
-		"tokens list --zap":                   "there is no flag --zap\nusage: gateway admin tokens list [flags]",
+		"tokens list --zap":                   "there is no flag --zap\nusage: carousel admin tokens list [flags]",
 		"tokens list -json":                   `there is no flag -json; did you mean "--json"?`,
 		"tokens list -z":                      "there is no flag -z",
 		"tokens list --serch x":               `there is no flag --serch; did you mean "--search"?`,

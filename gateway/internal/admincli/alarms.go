@@ -12,7 +12,7 @@ func (s *session) acknowledge() *cobra.Command {
 		Use: "acknowledge UPSTREAM CLASS [MODEL]", Short: "Say that you know what the tokens of an upstream fail for alike", Args: between(2, 3),
 		Long: `Says that you know what the tokens of an upstream fail for alike: the pages show the alarm quietly,
 until that is over or a day has passed. The fleet tells the classes and models.`,
-		Example: examples("acknowledge cursor outdated_client gpt-4o"),
+		Example: s.examples("acknowledge cursor outdated_client gpt-4o"),
 	}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		body := map[string]string{"upstream": args[0], "class": args[1]}

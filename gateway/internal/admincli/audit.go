@@ -28,7 +28,7 @@ type auditEntry struct {
 }
 
 func (s *session) listAudit() *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List what admins did, newest first", Example: examples("audit list", "audit list --limit 1000 -o csv")}
+	c := &cobra.Command{Use: "list", Short: "List what admins did, newest first", Example: s.examples("audit list", "audit list --limit 1000 -o csv")}
 	limit := c.Flags().Uint("limit", 50, "at most `N` entries, up to 1000")
 	return s.runs(c, func(ctx context.Context, _ []string) error {
 		answer, err := s.api.get(ctx, "audit", values("limit", strconv.FormatUint(uint64(*limit), 10)))
@@ -76,7 +76,7 @@ func (s *session) undoChange() *cobra.Command {
 		Long: `Undoes what one request of an admin did; audit list has the ids. Deletions of tokens and keys
 can be undone for 24 hours. What somebody has changed since stays and is named, and the exit code is
 1 then.`,
-		Example: examples("audit undo 4f0c2b7e91d3"),
+		Example: s.examples("audit undo 4f0c2b7e91d3"),
 	}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		answer, err := s.api.send(ctx, http.MethodPost, path("audit", args[0], "undo"), nil)

@@ -23,7 +23,7 @@ func (s *session) backup() *cobra.Command {
 and prices. It is sealed with a passphrase, without which nobody can open it. FILE must be a new
 one; - is standard output. Without FILE it is named by the time. The exit code is 1 when the backup
 lacks something because the store can't read it.`,
-		Example: examples("backup", "backup carousel.backup.age --passphrase-file passphrase"),
+		Example: s.examples("backup", "backup carousel.backup.age --passphrase-file passphrase"),
 	}
 	file := passphraseFlag(c)
 	return s.runs(c, func(ctx context.Context, args []string) error {
@@ -67,7 +67,7 @@ func (s *session) restore() *cobra.Command {
 		Long: `Shows what restoring a backup would change, and with --yes carries that out. What the backup does
 not have is kept, unless --remove-others is given. FILE may be - for standard input. The exit code
 is 1 when something of the backup is refused; the rest is restored all the same.`,
-		Example: examples("restore carousel.backup.age", "restore carousel.backup.age --yes --passphrase-file passphrase"),
+		Example: s.examples("restore carousel.backup.age", "restore carousel.backup.age --yes --passphrase-file passphrase"),
 	}
 	file := passphraseFlag(c)
 	yes := c.Flags().Bool("yes", false, "carry it out")

@@ -11,15 +11,15 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// root is the whole tree. Its other commands, which serve, are not run by this package; they are
-// named for the shell's completion.
+// root is the whole tree.
 func (s *session) root() *cobra.Command {
-	root := group("gateway", "One API in front of a pool of upstream accounts", s.admin())
-	root.Long = "One API in front of a pool of upstream accounts. Without a command, or with `serve`, it serves;\nhealthcheck, config and version are its other commands."
-	root.ValidArgs = []string{
-		"serve\tRun the gateway", "healthcheck\tAsk the running gateway whether it is ready",
-		"config\tPrint the effective configuration", "version\tPrint the version",
+	root := group(s.Program.Name, "One API in front of a pool of upstream accounts", s.admin())
+	root.Long = strings.TrimSpace("One API in front of a pool of upstream accounts.\n\n" + s.Program.Long)
+	for _, each := range s.Program.Services {
+		root.AddCommand(s.service(each))
 	}
+	root.Version = s.Program.Version
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetFlagErrorFunc(wrongFlag)
 	root.SetUsageTemplate(s.usageTemplate())
@@ -35,19 +35,32 @@ func (s *session) root() *cobra.Command {
 	return root
 }
 
+// service is a command that takes its arguments, and tells about itself, by itself.
+func (s *session) service(of Service) *cobra.Command {
+	run := func(c *cobra.Command, args []string) { s.code = of.Run(c.Context(), args) }
+	c := &cobra.Command{
+		Use: of.Name, Short: of.Short, DisableFlagParsing: true,
+		ValidArgsFunction: cobra.FixedCompletions(of.Words, cobra.ShellCompDirectiveDefault),
+		Run:               run,
+	}
+	c.SetHelpFunc(func(c *cobra.Command, _ []string) { run(c, []string{"--help"}) })
+	return c
+}
+
 func (s *session) admin() *cobra.Command {
 	admin := group(
 		"admin", "Manage tokens, keys, upstreams, settings and the log of a running gateway",
 		s.tokens(), s.login(), s.logins(), s.quotas(), s.keys(), s.upstreams(), s.routes(), s.prices(), s.settings(),
-		s.logs(), s.usage(), s.models(), s.explain(), s.stats(), s.fleet(), s.acknowledge(), s.notifications(), s.audit(), s.pages(), s.files(), s.backup(), s.restore(), s.moveIn(), s.moveOut(), s.try(), s.connectClient(),
+		s.logs(), s.usage(), s.models(), s.explain(), s.stats(), s.fleet(), s.acknowledge(), s.notifications(), s.audit(), s.pages(), s.files(), s.backup(), s.restore(), s.moveIn(), s.moveOut(), s.try(), s.connectClient(), s.context(),
 	)
 	admin.Long = adminLong
-	admin.Example = examples("tokens list --state parked", "keys create --name CI --expires 90d", "logs list --from 1h --status failure -o csv")
-	admin.AddCommand(helpOf(admin))
+	admin.Example = s.examples("tokens list --state parked", "keys create --name CI --expires 90d", "logs list --from 1h --status failure -o csv")
+	admin.AddCommand(s.helpOf(admin))
 	flags := admin.PersistentFlags()
-	flags.StringVar(&s.address, "url", defaultAddress(s.Getenv), "`ADDRESS` of the gateway")
-	flags.Lookup("url").DefValue = withoutPassword(s.address)
-	flags.StringVar(&s.keyFile, "key-file", s.Getenv("CAROUSEL_KEY_FILE"), "`FILE` that holds the admin token; - is the first line of standard input")
+	flags.StringVar(&s.contextName, "context", "", "`NAME` of a context: the gateway that it has, and its admin token")
+	_ = admin.RegisterFlagCompletionFunc("context", s.completeContexts) // it fails for a flag that is not there
+	flags.StringVar(&s.url, "url", "", "`ADDRESS` of the gateway")
+	flags.StringVar(&s.keyFile, "key-file", "", "`FILE` that holds the admin token; - is the first line of standard input")
 	s.output.define(admin)
 	return admin
 }
@@ -83,8 +96,8 @@ func namesOf(c *cobra.Command) []string {
 }
 
 func noCommand(of *cobra.Command, words []string) error {
-	path := strings.TrimPrefix(of.CommandPath()+" "+words[0], "gateway admin ")
-	return misuse("there is no command %q%s", path, didYouMean(words[0], namesOf(of)))
+	path := strings.TrimPrefix(of.CommandPath()+" "+words[0], of.Root().Name()+" ")
+	return misuse("there is no command %q%s", strings.TrimPrefix(path, "admin "), didYouMean(words[0], namesOf(of)))
 }
 
 // runs makes a command do work at the gateway.

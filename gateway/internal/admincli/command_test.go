@@ -2,6 +2,7 @@ package admincli_test
 
 import (
 	"bytes"
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,14 @@ func (a *api) runWhole(t *testing.T, env map[string]string, args ...string) resu
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code := admincli.Run(t.Context(), args, admincli.Environment{
-		Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Now: func() time.Time { return now },
+		Stdin: strings.NewReader(""), Stdout: &stdout, Stderr: &stderr, Now: func() time.Time { return now }, ConfigFolder: at(""),
+		Program: admincli.Program{Name: "carousel", Version: "v1.2.3", Services: []admincli.Service{{
+			Name: "gateway", Short: "Run a gateway", Words: []string{"serve\tRun it"},
+			Run: func(_ context.Context, args []string) int {
+				stdout.WriteString("gateway " + strings.Join(args, " "))
+				return len(args)
+			},
+		}}},
 		Getenv: func(name string) string {
 			if name == "CAROUSEL_URL" {
 				return a.URL
@@ -38,11 +46,11 @@ func TestTakes(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	for args, says := range map[string]string{
-		"help":                     "healthcheck, config and version",
+		"help":                     "Run a gateway\n",
 		"admin help":               "Exit codes: 0 done; 1 failed, or done in part only; 2 wrong use.",
 		"admin --help":             "$CAROUSEL_PROXY_PASSWORD",
-		"admin help tokens":        "gateway admin tokens COMMAND",
-		"admin tokens add --help":  "gateway admin tokens add --upstream cursor --alias work",
+		"admin help tokens":        "carousel admin tokens COMMAND",
+		"admin tokens add --help":  "carousel admin tokens add --upstream cursor --alias work",
 		"admin help tokens import": "exit code is 1 when any was",
 	} {
 		a := newAPI(t)
@@ -68,9 +76,26 @@ func TestHelpShowsNoPassword(t *testing.T) {
 	}
 }
 
+// Services take their arguments, and tell about themselves, by themselves.
+func TestServices(t *testing.T) {
+	for line, want := range map[string]result{
+		"gateway":              {0, "gateway ", ""},
+		"gateway serve --loud": {2, "gateway serve --loud", ""},
+		"help gateway":         {1, "gateway --help", ""},
+		"--version":            {0, "v1.2.3\n", ""},
+		"__complete gateway s": {0, "serve\tRun it\n:0\n", "Completion ended with directive: ShellCompDirectiveDefault\n"},
+		"gatewy":               {2, "", "there is no command \"gatewy\"; did you mean \"gateway\"?\n"},
+	} {
+		got := newAPI(t).runWhole(t, nil, strings.Fields(line)...)
+		if got.code != want.code || got.stdout != want.stdout || !strings.HasPrefix(got.stderr, want.stderr) {
+			t.Errorf("%s: %+v, want %+v", line, got, want)
+		}
+	}
+}
+
 func TestCompletion(t *testing.T) {
 	for args, offers := range map[string]string{
-		"__complete ":         "serve\tRun the gateway\n",
+		"__complete ":         "gateway\tRun a gateway\n",
 		"__complete a":        "admin\tManage",
 		"__complete admin to": "tokens\tThe tokens of the pool\n",
 		"__complete admin tokens list --state pa":         "parked\n",
@@ -79,8 +104,8 @@ func TestCompletion(t *testing.T) {
 		"__complete admin keys edit ":                     "k1\tCI\n",
 		"__complete admin prices import --format litellm": "litellm\n",
 		"completion bash":                                 "__complete",
-		"completion zsh":                                  "#compdef gateway",
-		"completion fish":                                 "complete -c gateway",
+		"completion zsh":                                  "#compdef carousel",
+		"completion fish":                                 "complete -c carousel",
 		"completion powershell":                           "Register-ArgumentCompleter",
 	} {
 		a := newAPI(t)
@@ -94,8 +119,8 @@ func TestCompletion(t *testing.T) {
 
 func TestCompletionForNoShell(t *testing.T) {
 	for args, says := range map[string]string{
-		"completion":        `"gateway completion" needs a command: bash, fish, powershell, zsh`,
-		"completion bsh":    `there is no command "gateway completion bsh"; did you mean "bash"?`,
+		"completion":        `"carousel completion" needs a command: bash, fish, powershell, zsh`,
+		"completion bsh":    `there is no command "completion bsh"; did you mean "bash"?`,
 		"completion bash x": "",
 	} {
 		if got := newAPI(t).runWhole(t, nil, strings.Fields(args)...); got.code == 0 || got.stdout != "" || !strings.Contains(got.stderr, says) {

@@ -49,12 +49,12 @@ func (s *session) completeKeys(c *cobra.Command, _ []string, _ string) ([]string
 func (s *session) complete(c *cobra.Command, names func(context.Context) ([]string, error)) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(c.Context(), completionTimeout)
 	defer cancel()
-	if s.keyFile == "-" {
+	if s.keyFileName() == "-" {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	key, err := s.givenKey(ctx)
+	err := s.locate()
 	if err == nil {
-		s.api, err = newClient(s.address, key)
+		err = s.connectBy(ctx, s.givenKey)
 	}
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp

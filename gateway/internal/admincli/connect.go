@@ -22,7 +22,7 @@ func (s *session) connectClient() *cobra.Command {
 		Use: "connect CLIENT", Short: "Tell what to set in a client so that it uses the gateway", Args: exactly(1),
 		Long:              "Tells what to set in a client so that it uses the gateway of --url. CLIENT is one of\n\n  " + strings.Join(names, "\n  "),
 		ValidArgsFunction: cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp),
-		Example:           examples("connect claude-code --url https://carousel.example --model claude-sonnet-4-5", "connect codex --secret-file key.txt"),
+		Example:           s.examples("connect claude-code --url https://carousel.example --model claude-sonnet-4-5", "connect codex --secret-file key.txt"),
 	}
 	model := c.Flags().String("model", "", "the `MODEL` that it asks for")
 	secretFile := c.Flags().String("secret-file", "", "`FILE` that has the secret of its client key, - for standard input; without it there is a placeholder")
@@ -34,6 +34,9 @@ func (s *session) connectClient() *cobra.Command {
 			}
 			secret, err := s.clientSecret(*secretFile)
 			if err != nil {
+				return err
+			}
+			if err := s.locate(); err != nil {
 				return err
 			}
 			address := strings.TrimSuffix(s.address, "/") + under(*prefix, "")

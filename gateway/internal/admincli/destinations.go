@@ -27,7 +27,7 @@ func where(d notifyform.Destination) string {
 }
 
 func (s *session) listDestinations() *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the destinations", Example: examples("notifications list", "notifications list -o yaml")}
+	c := &cobra.Command{Use: "list", Short: "List the destinations", Example: s.examples("notifications list", "notifications list -o yaml")}
 	return s.askNotifications(c, "destinations", func(now notifyform.Notifications) error {
 		rows := s.table("ID", "NAME", "KIND", "STATE", "WHERE", "FROM", "ALERTS", "RECOVERIES")
 		for _, d := range now.Destinations {
@@ -126,7 +126,7 @@ func (s *session) addDestination() *cobra.Command {
 		Use: "add KIND NAME", Short: "Tell another destination", Args: exactly(2),
 		Long: `Adds a destination of the kind webhook, slack, feishu, wecom, dingtalk, telegram or mail. What fires
 already is told to it at once.`,
-		Example: examples(
+		Example: s.examples(
 			"notifications add slack team --webhook-file url.txt --severity warning",
 			"notifications add feishu ops --webhook-file url.txt --secret-file sign.txt --language zh",
 			"notifications add telegram me --chat 123456 --secret-file bot.txt",
@@ -142,7 +142,7 @@ already is told to it at once.`,
 		body["kind"], body["name"] = args[0], args[1]
 		answer, err := s.api.send(ctx, http.MethodPost, "notifications/destinations", body)
 		return showAs(s, answer, err, "", func(created notifyform.Destination) error {
-			s.say("%s is told from now on; try it with: gateway admin notifications test %s", created.Name, created.ID)
+			s.say("%s is told from now on; try it with: %s", created.Name, s.typed("notifications test "+created.ID))
 			return nil
 		})
 	})
@@ -152,7 +152,7 @@ func (s *session) setDestination() *cobra.Command {
 	c := &cobra.Command{
 		Use: "set ID", Short: "Change a destination, or tell it nothing for now", Args: exactly(1),
 		Long:    "Changes what is said of a destination; all else stays. What is said of mail replaces all of that.",
-		Example: examples("notifications set dabcdefghijklmnop --severity critical", "notifications set dabcdefghijklmnop --disabled"),
+		Example: s.examples("notifications set dabcdefghijklmnop --severity critical", "notifications set dabcdefghijklmnop --disabled"),
 	}
 	change := newDestinationChange(c)
 	disabled := c.Flags().Bool("disabled", false, "tell it nothing")
@@ -176,7 +176,7 @@ func (s *session) setDestination() *cobra.Command {
 }
 
 func (s *session) deleteDestination() *cobra.Command {
-	c := &cobra.Command{Use: "delete ID…", Short: "Delete destinations", Args: oneOrMore(), Example: examples("notifications delete dabcdefghijklmnop")}
+	c := &cobra.Command{Use: "delete ID…", Short: "Delete destinations", Args: oneOrMore(), Example: s.examples("notifications delete dabcdefghijklmnop")}
 	return s.runs(c, func(ctx context.Context, ids []string) error {
 		return s.forEach(ctx, ids, "deleted", func(ctx context.Context, id string) ([]byte, error) {
 			return s.api.send(ctx, http.MethodDelete, path("notifications", "destinations", id), nil)
@@ -185,7 +185,7 @@ func (s *session) deleteDestination() *cobra.Command {
 }
 
 func (s *session) testDestination() *cobra.Command {
-	c := &cobra.Command{Use: "test ID", Short: "Tell a destination that this is a test", Args: exactly(1), Example: examples("notifications test dabcdefghijklmnop")}
+	c := &cobra.Command{Use: "test ID", Short: "Tell a destination that this is a test", Args: exactly(1), Example: s.examples("notifications test dabcdefghijklmnop")}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		answer, err := s.api.send(ctx, http.MethodPost, path("notifications", "destinations", args[0], "test"), nil)
 		came, err := read[notifyform.Delivery](answer, err)

@@ -42,7 +42,7 @@ func (s *session) explain() *cobra.Command {
 		Use: "explain MODEL", Short: "Tell who would serve a model's name now, and why not the others", Args: exactly(1),
 		Long: `Tells who would serve a request that names MODEL: the route, its targets in order, and which token
 of each would be chosen now, or what excludes it.`,
-		Example: examples("explain gpt-4o", "explain fast --dialect responses", "explain claude-sonnet-4-5 --key abcdefghijklmnop"),
+		Example: s.examples("explain gpt-4o", "explain fast --dialect responses", "explain claude-sonnet-4-5 --key abcdefghijklmnop"),
 	}
 	query := s.query(c).text("dialect", "dialect", "the `API` that the client speaks: openai, anthropic or responses").
 		text("key", "key", "the `ID` of the client key that it has")

@@ -15,7 +15,7 @@ func (s *session) files() *cobra.Command {
 func (s *session) showFiles() *cobra.Command {
 	c := &cobra.Command{
 		Use: "show", Short: "Print the token file, secrets included",
-		Example: "  gateway admin files show > .token\n  gateway admin files show --list > .token-list",
+		Example: s.examples("files show > .token", "files show --list > .token-list"),
 	}
 	list := c.Flags().Bool("list", false, "the list's file, with checksums")
 	return s.runs(c, func(ctx context.Context, _ []string) error {
@@ -41,7 +41,7 @@ func (s *session) writeFiles() *cobra.Command {
 		Long: `Replaces the token file, and the list's file where LIST is named, and takes what they have into the
 pool. A token that was in what files show printed, and is in neither content, is deleted. Lines that
 are rejected are told, and make the exit code 1.`,
-		Example: examples("files write .token", "files write .token .token-list"),
+		Example: s.examples("files write .token", "files write .token .token-list"),
 	}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		body := map[string]string{}
@@ -56,7 +56,7 @@ are rejected are told, and make the exit code 1.`,
 }
 
 func (s *session) reloadFiles() *cobra.Command {
-	c := &cobra.Command{Use: "reload", Short: "Take what the token files have into the pool", Example: examples("files reload")}
+	c := &cobra.Command{Use: "reload", Short: "Take what the token files have into the pool", Example: s.examples("files reload")}
 	return s.runs(c, func(ctx context.Context, _ []string) error {
 		return s.tellFiles(s.api.get(ctx, "/update-tokeninfo", nil))
 	})

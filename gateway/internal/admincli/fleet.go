@@ -56,7 +56,7 @@ func (s *session) fleet() *cobra.Command {
 	c := &cobra.Command{
 		Use: "fleet", Short: "Show the gateways that run and the state of the pools",
 		Long:    "Shows the gateways that run, the state of the pools, and what is wrong. CSV has the pools.",
-		Example: examples("fleet", "fleet -o json"),
+		Example: s.examples("fleet", "fleet -o json"),
 	}
 	return s.runs(c, func(ctx context.Context, _ []string) error {
 		answer, err := s.api.get(ctx, "fleet", nil)

@@ -11,10 +11,15 @@ const adminLong = `Manages a running gateway through its admin API.
 
 A token is named by its id or its alias, a client key by its id or its name.
 
-The gateway is that of --url or $CAROUSEL_URL, else the one at port $PORT (3000) of this machine.
-The admin token is in $CAROUSEL_KEY, in the file that --key-file or $CAROUSEL_KEY_FILE names, or in
-$AUTH_TOKEN; at a terminal it is asked for. It is never an argument, which every process of the
-machine could read; nor is the password of a proxy, which is in $CAROUSEL_PROXY_PASSWORD.
+The gateway is that of --context or --url, else that of $CAROUSEL_URL, else that of the context in
+use, else the one at port $PORT (3000) of this machine. A context is a gateway's address and its
+admin token under a name: "context add" keeps one.
+
+The admin token is in the file that --key-file names, else it is that of --context, else it is in
+$CAROUSEL_KEY_FILE (a file) or $CAROUSEL_KEY, else it is that of the context in use, else it is in
+$AUTH_TOKEN; at a terminal it is asked for. A context's token goes to that context's address alone.
+A token is never an argument, which every process of the machine could read; nor is the password of
+a proxy, which is in $CAROUSEL_PROXY_PASSWORD.
 
 Tables fit the terminal and are coloured there, unless $NO_COLOR is set. JSON and YAML have what the
 admin API answers, CSV the rows of it.
@@ -50,9 +55,9 @@ func (s *session) usageTemplate() string {
 }
 
 // helpOf is the command that shows the help of others.
-func helpOf(admin *cobra.Command) *cobra.Command {
+func (s *session) helpOf(admin *cobra.Command) *cobra.Command {
 	return &cobra.Command{
-		Use: "help [COMMAND]", Short: "Tell about a command", Example: examples("help", "help tokens add"),
+		Use: "help [COMMAND]", Short: "Tell about a command", Example: s.examples("help", "help tokens add"),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(_ *cobra.Command, words []string) error {
 			found, rest, err := admin.Find(words)
@@ -67,10 +72,13 @@ func helpOf(admin *cobra.Command) *cobra.Command {
 	}
 }
 
-// examples are the lines of an example, each a command of `gateway admin`.
-func examples(lines ...string) string {
+// examples are the lines of an example, each without the words that begin all of them.
+func (s *session) examples(lines ...string) string {
 	for i, line := range lines {
-		lines[i] = "  gateway admin " + line
+		lines[i] = "  " + s.typed(line)
 	}
 	return strings.Join(lines, "\n")
 }
+
+// typed is a command of admins as people type it.
+func (s *session) typed(command string) string { return s.Program.Name + " admin " + command }

@@ -2,6 +2,7 @@ package admincli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,43 +16,61 @@ import (
 // maxKey bounds what is read of a key, in bytes.
 const maxKey = 64 << 10
 
-var errNoKey = errors.New("no key: set CAROUSEL_KEY to the admin token, or name a file that holds it with --key-file or CAROUSEL_KEY_FILE (- is the first line of standard input)")
+var errNoKey = errors.New("no key: set CAROUSEL_KEY to the admin token, name a file that holds it with --key-file or CAROUSEL_KEY_FILE (- is the first line of standard input), or keep it with `admin context add`")
 
 // connect makes the client of the gateway that the command line names. Who sits at a terminal and
 // has not given the key is asked for it.
 func (s *session) connect(ctx context.Context) error {
-	key, err := s.givenKey(ctx)
-	if errors.Is(err, errNoKey) && s.keyFile == "" && s.Terminal.Typed() {
-		key, err = s.askForKey(ctx)
-	}
-	if err != nil {
+	if err := s.locate(); err != nil {
 		return err
 	}
-	s.api, err = newClient(s.address, key)
+	return s.connectBy(ctx, s.givenOrTypedKey)
+}
+
+func (s *session) connectBy(ctx context.Context, getKey func(context.Context) (secret.Value, error)) error {
+	key, err := getKey(ctx)
+	if err == nil {
+		s.api, err = newClient(s.address, key)
+	}
 	return err
+}
+
+func (s *session) givenOrTypedKey(ctx context.Context) (secret.Value, error) {
+	key, err := s.givenKey(ctx)
+	if errors.Is(err, errNoKey) && s.keyFileName() == "" && s.Terminal.Typed() {
+		return s.askForKey(ctx)
+	}
+	return key, err
 }
 
 // givenKey never takes the key from the command line, where every process of the
 // machine could read it.
 func (s *session) givenKey(ctx context.Context) (secret.Value, error) {
 	switch {
-	case s.keyFile == "-" && s.Terminal.Typed():
+	case s.contextName != "" && s.keyFile == "": // what is named goes before the environment
+		return keyOf(s.contextKey)
+	case s.keyFileName() != "":
+		return s.keyFromFile(ctx, s.keyFileName())
+	}
+	// A container of the gateway has AUTH_TOKEN.
+	return keyOf(cmp.Or(s.Getenv("CAROUSEL_KEY"), s.contextKey, s.Getenv("AUTH_TOKEN")))
+}
+
+// keyFileName is the file that holds the key; empty where none is named.
+func (s *session) keyFileName() string { return cmp.Or(s.keyFile, s.Getenv("CAROUSEL_KEY_FILE")) }
+
+func (s *session) keyFromFile(ctx context.Context, name string) (secret.Value, error) {
+	switch {
+	case name == "-" && s.Terminal.Typed():
 		return s.askForKey(ctx)
-	case s.keyFile == "-":
+	case name == "-":
 		return s.keyFromInput()
-	case s.keyFile != "":
-		content, err := os.ReadFile(s.keyFile)
-		if err != nil {
-			return secret.Value{}, fmt.Errorf("the key's file: %w", err)
-		}
-		return keyOf(string(content))
 	}
-	for _, name := range []string{"CAROUSEL_KEY", "AUTH_TOKEN"} { // a container of the gateway has the latter
-		if value := s.Getenv(name); value != "" {
-			return keyOf(value)
-		}
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return secret.Value{}, fmt.Errorf("the key's file: %w", err)
 	}
-	return secret.Value{}, errNoKey
+	return keyOf(string(content))
 }
 
 func (s *session) askForKey(ctx context.Context) (secret.Value, error) {

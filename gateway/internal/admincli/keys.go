@@ -24,7 +24,7 @@ func (s *session) keys() *cobra.Command {
 func (s *session) listKeys() *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Short: "List the keys of clients, newest first",
-		Example: examples("keys list", "keys list --tag team-a --state expired", "keys list -o csv"),
+		Example: s.examples("keys list", "keys list --tag team-a --state expired", "keys list -o csv"),
 	}
 	query := s.query(c).text("search", "q", "only those with `TEXT` in their names").text("tag", "tag", "only those with the `TAG`").
 		oneOf("state", "state", "only those in a `STATE`", keyform.Active, keyform.Disabled, keyform.Expired, keyform.Deleted)
@@ -92,7 +92,7 @@ func inPeriod(period string) string {
 func (s *session) showKey() *cobra.Command {
 	c := &cobra.Command{
 		Use: "show KEY", Short: "Show one key, and what is left of its limits", Args: exactly(1), ValidArgsFunction: s.completeKeys,
-		Example: examples("keys show CI"),
+		Example: s.examples("keys show CI"),
 	}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		id, err := s.keyID(ctx, args[0])
@@ -158,7 +158,7 @@ func (s *session) keyID(ctx context.Context, name string) (string, error) {
 func (s *session) createKey() *cobra.Command {
 	c := &cobra.Command{
 		Use: "create", Short: "Make a key and print its secret, this once",
-		Example: examples("keys create --name CI --expires 90d", "keys create --name \"Anna's laptop\" --model 'claude-*' --rpm 60 --budget usd:20/month@Europe/Berlin"),
+		Example: s.examples("keys create --name CI --expires 90d", "keys create --name \"Anna's laptop\" --model 'claude-*' --rpm 60 --budget usd:20/month@Europe/Berlin"),
 	}
 	change := newKeyChange(c.Flags())
 	return s.runs(c, func(ctx context.Context, _ []string) error {
@@ -179,7 +179,7 @@ func (s *session) editKey() *cobra.Command {
 		Use: "edit KEY", Short: "Change what is named of a key", Args: exactly(1), ValidArgsFunction: s.completeKeys,
 		Long: `Changes what is named of a key. Tags, models, networks and budgets are replaced as a whole, by
 none with an empty one; a limit of 0 is none.`,
-		Example: examples("keys edit CI --expires never --rpm 0", "keys edit CI --budget= --model 'gpt-*' --model 'claude-*'"),
+		Example: s.examples("keys edit CI --expires never --rpm 0", "keys edit CI --budget= --model 'gpt-*' --model 'claude-*'"),
 	}
 	change := newKeyChange(c.Flags())
 	return s.runs(c, func(ctx context.Context, args []string) error {
@@ -200,7 +200,7 @@ func (s *session) rotateKey() *cobra.Command {
 	c := &cobra.Command{
 		Use: "rotate KEY", Short: "Make another secret and print it, this once", Args: exactly(1), ValidArgsFunction: s.completeKeys,
 		Long:    "Makes another secret for a key and prints it, this once. The old one ends, or goes on for a while.",
-		Example: examples("keys rotate CI", "keys rotate CI --keep-old 24h"),
+		Example: s.examples("keys rotate CI", "keys rotate CI --keep-old 24h"),
 	}
 	keep := c.Flags().String("keep-old", "", "the `TIME` that the old secret goes on, such as 24h or 7d")
 	return s.runs(c, func(ctx context.Context, args []string) error {
@@ -236,12 +236,12 @@ func (s *session) printSecret(made newSecret) error {
 }
 
 func (s *session) disableKeys() *cobra.Command {
-	c := &cobra.Command{Use: "disable KEY…", Short: "Refuse requests with keys", Example: examples("keys disable CI")}
+	c := &cobra.Command{Use: "disable KEY…", Short: "Refuse requests with keys", Example: s.examples("keys disable CI")}
 	return s.eachKey(c, "disabled", s.switchKey(true))
 }
 
 func (s *session) enableKeys() *cobra.Command {
-	c := &cobra.Command{Use: "enable KEY…", Short: "Take requests with keys again", Example: examples("keys enable CI")}
+	c := &cobra.Command{Use: "enable KEY…", Short: "Take requests with keys again", Example: s.examples("keys enable CI")}
 	return s.eachKey(c, "enabled", s.switchKey(false))
 }
 
@@ -252,14 +252,14 @@ func (s *session) switchKey(disabled bool) deed {
 }
 
 func (s *session) deleteKeys() *cobra.Command {
-	c := &cobra.Command{Use: "delete KEY…", Short: "Delete keys", Example: examples("keys delete CI")}
-	return s.eachKey(c, "deleted; `gateway admin keys restore` undoes it for 24 hours", func(ctx context.Context, id string) ([]byte, error) {
+	c := &cobra.Command{Use: "delete KEY…", Short: "Delete keys", Example: s.examples("keys delete CI")}
+	return s.eachKey(c, "deleted; `"+s.typed("keys restore")+"` undoes it for 24 hours", func(ctx context.Context, id string) ([]byte, error) {
 		return s.api.send(ctx, http.MethodDelete, path("keys", id), nil)
 	})
 }
 
 func (s *session) restoreKeys() *cobra.Command {
-	c := &cobra.Command{Use: "restore ID…", Short: "Undo deletions of keys, within 24 hours", Args: oneOrMore(), Example: examples("keys restore abcdefghijklmnop")}
+	c := &cobra.Command{Use: "restore ID…", Short: "Undo deletions of keys, within 24 hours", Args: oneOrMore(), Example: s.examples("keys restore abcdefghijklmnop")}
 	return s.runs(c, func(ctx context.Context, ids []string) error {
 		return s.forEach(ctx, ids, "restored", func(ctx context.Context, id string) ([]byte, error) {
 			return s.api.send(ctx, http.MethodPost, path("keys", id, "restore"), nil)

@@ -38,7 +38,7 @@ func (s *session) login() *cobra.Command {
 		Use: "login", Short: "Log in to an upstream in the browser",
 		Long: `Prints a link, waits until a person has logged in there, and shows the token. Interrupting it
 cancels the login.`,
-		Example: examples("login --alias work", "login --token work", "login --upstream cursor --no-wait -o json"),
+		Example: s.examples("login --alias work", "login --token work", "login --upstream cursor --no-wait -o json"),
 	}
 	flags := c.Flags()
 	upstream, alias := flags.String("upstream", "", "the upstream `NAME`; cursor by default"), flags.String("alias", "", "what you call the token (`ALIAS`)")
@@ -139,7 +139,7 @@ func (s *session) logins() *cobra.Command {
 }
 
 func (s *session) listLogins() *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List logins", Example: examples("logins list")}
+	c := &cobra.Command{Use: "list", Short: "List logins", Example: s.examples("logins list")}
 	return s.runs(c, func(ctx context.Context, _ []string) error {
 		answer, err := s.api.get(ctx, "logins", nil)
 		return showAs(s, answer, err, "logins", func(list struct {
@@ -156,7 +156,7 @@ func (s *session) listLogins() *cobra.Command {
 }
 
 func (s *session) showLogin() *cobra.Command {
-	c := &cobra.Command{Use: "show ID", Short: "Show one login, with its link", Args: exactly(1), Example: examples("logins show l3kq8v1m5c0x2b7n")}
+	c := &cobra.Command{Use: "show ID", Short: "Show one login, with its link", Args: exactly(1), Example: s.examples("logins show l3kq8v1m5c0x2b7n")}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		answer, err := s.api.get(ctx, path("logins", args[0]), nil)
 		return showAs(s, answer, err, "", s.loginFields)
@@ -164,7 +164,7 @@ func (s *session) showLogin() *cobra.Command {
 }
 
 func (s *session) cancelLogins() *cobra.Command {
-	c := &cobra.Command{Use: "cancel ID…", Short: "Cancel logins", Args: oneOrMore(), Example: examples("logins cancel l3kq8v1m5c0x2b7n")}
+	c := &cobra.Command{Use: "cancel ID…", Short: "Cancel logins", Args: oneOrMore(), Example: s.examples("logins cancel l3kq8v1m5c0x2b7n")}
 	return s.runs(c, func(ctx context.Context, ids []string) error {
 		return s.forEach(ctx, ids, "cancelled", func(ctx context.Context, id string) ([]byte, error) {
 			return s.api.send(ctx, http.MethodDelete, path("logins", id), nil)

@@ -40,7 +40,7 @@ func (s *session) logQuery(c *cobra.Command) *query {
 func (s *session) listLogs() *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Short: "List requests, newest first",
-		Example: examples("logs list --from 1h --status failure", "logs list --key abcdefghijklmnop --from 2026-01-01 --limit 1000 -o csv"),
+		Example: s.examples("logs list --from 1h --status failure", "logs list --key abcdefghijklmnop --from 2026-01-01 --limit 1000 -o csv"),
 	}
 	query, limit := s.logQuery(c), c.Flags().Uint("limit", 50, "at most `N` requests, up to 1000")
 	prompts := c.Flags().Bool("prompts", false, "with their prompts, in JSON, YAML and CSV")
@@ -138,7 +138,7 @@ const (
 func (s *session) tailLogs() *cobra.Command {
 	c := &cobra.Command{
 		Use: "tail", Short: "Follow the request log until it is interrupted",
-		Example: examples("logs tail --status failure", "logs tail --model gpt-4o -o json"),
+		Example: s.examples("logs tail --status failure", "logs tail --model gpt-4o -o json"),
 	}
 	query := s.logQuery(c)
 	return s.runs(c, func(ctx context.Context, _ []string) error { return s.follow(ctx, query.values()) })
@@ -193,7 +193,7 @@ func (s *session) showLog() *cobra.Command {
 	c := &cobra.Command{
 		Use: "show ID", Short: "Show one request, with its attempts and its prompt", Args: exactly(1),
 		Long:    "Shows one request, with its attempts and its prompt. ID is the answer's or its X-Request-Id.",
-		Example: examples("logs show chatcmpl-9f2c1e"),
+		Example: s.examples("logs show chatcmpl-9f2c1e"),
 	}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		answer, err := s.api.get(ctx, path("logs", args[0]), nil)

@@ -34,7 +34,7 @@ type modelReason struct {
 func (s *session) models() *cobra.Command {
 	c := &cobra.Command{
 		Use: "models", Short: "Show which names can be served now, by how many accounts, and why not by the others",
-		Example: examples("models", "models --unserved", "models --search gpt -o json"),
+		Example: s.examples("models", "models --unserved", "models --search gpt -o json"),
 	}
 	query := s.query(c).text("search", "q", "only names that have the `TEXT` within")
 	unserved := c.Flags().Bool("unserved", false, "only names that nothing can serve now")

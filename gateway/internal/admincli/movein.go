@@ -21,7 +21,7 @@ func (s *session) moveIn() *cobra.Command {
 already, or left, and why. It reads configuration and logins of CLIProxyAPI, configuration of
 LiteLLM, databases of gpt-load, One API and New API (SQLite), and exports of sub2api and cursor-api.
 What is here stays as it is, so that a file can be moved in twice. FILE may be - for standard input.`,
-		Example: examples("move-in config.yaml --dry-run", "move-in one-api.db", "move-in config.yaml auths/claude.json auths/codex.json"),
+		Example: s.examples("move-in config.yaml --dry-run", "move-in one-api.db", "move-in config.yaml auths/claude.json auths/codex.json"),
 	}
 	format := oneOf(c, "format", "the files' `FORMAT`, which their content tells otherwise", foreign.Names()...)
 	dryRun := c.Flags().Bool("dry-run", false, "only tell what would become of each thing")
@@ -110,7 +110,7 @@ func (s *session) moveOut() *cobra.Command {
 		Use: "move-out", Short: "Print the pool in the form of another gateway, secrets included",
 		Long: `Prints the tokens that are enabled, their upstreams and the routes in the form of another gateway,
 secrets included. Logins of Cursor have no place there, and are left.`,
-		Example: strings.Join([]string{"  gateway admin move-out --format litellm > config.yaml", "  gateway admin move-out --format sub2api > sub2api.json"}, "\n"),
+		Example: s.examples("move-out --format litellm > config.yaml", "move-out --format sub2api > sub2api.json"),
 	}
 	format := oneOf(c, "format", "the `FORMAT`", foreign.Written()...)
 	return s.runs(c, func(ctx context.Context, _ []string) error {

@@ -35,7 +35,7 @@ func (s *session) askNotifications(c *cobra.Command, rows string, show func(noti
 
 func (s *session) listAlerts() *cobra.Command {
 	c := &cobra.Command{
-		Use: "alerts", Short: "List what is wrong now", Example: examples("notifications alerts", "notifications alerts -o csv"),
+		Use: "alerts", Short: "List what is wrong now", Example: s.examples("notifications alerts", "notifications alerts -o csv"),
 		Long: `Lists what is wrong now. Nothing is judged while there is no destination.`,
 	}
 	return s.askNotifications(c, "alerts", func(now notifyform.Notifications) error {
@@ -52,7 +52,7 @@ func (s *session) listAlerts() *cobra.Command {
 }
 
 func (s *session) listDeliveries() *cobra.Command {
-	c := &cobra.Command{Use: "deliveries", Short: "List the last attempts to tell somebody", Example: examples("notifications deliveries", "notifications deliveries -o json")}
+	c := &cobra.Command{Use: "deliveries", Short: "List the last attempts to tell somebody", Example: s.examples("notifications deliveries", "notifications deliveries -o json")}
 	return s.askNotifications(c, "deliveries", func(now notifyform.Notifications) error {
 		rows := s.table("AT", "DESTINATION", "OUTCOME", "ATTEMPT", "FIRING", "OVER", "ALERTS", "WHY")
 		for _, d := range now.Deliveries {
@@ -63,7 +63,7 @@ func (s *session) listDeliveries() *cobra.Command {
 }
 
 func (s *session) listSilences() *cobra.Command {
-	c := &cobra.Command{Use: "silences", Short: "List the silences that have not ended", Example: examples("notifications silences")}
+	c := &cobra.Command{Use: "silences", Short: "List the silences that have not ended", Example: s.examples("notifications silences")}
 	return s.askNotifications(c, "silences", func(now notifyform.Notifications) error {
 		rows := s.table("ID", "ALERT", "UPSTREAM", "ENDS", "COMMENT")
 		for _, each := range now.Silences {
@@ -77,7 +77,7 @@ func (s *session) silence() *cobra.Command {
 	c := &cobra.Command{
 		Use: "silence", Short: "Keep alerts from being told for a time",
 		Long:    `Keeps alerts from being told for a time. The end of what was told before is told all the same.`,
-		Example: examples("notifications silence --for 2h --upstream cursor --comment maintenance", "notifications silence --for 1d --alert CarouselTokenParked"),
+		Example: s.examples("notifications silence --for 2h --upstream cursor --comment maintenance", "notifications silence --for 1d --alert CarouselTokenParked"),
 	}
 	flags := c.Flags()
 	lasts, alert := flags.String("for", "1h", "how `LONG`, such as 30m, 12h or 7d"), flags.String("alert", "", "only alerts of this `NAME`")
@@ -97,7 +97,7 @@ func (s *session) silence() *cobra.Command {
 }
 
 func (s *session) unsilence() *cobra.Command {
-	c := &cobra.Command{Use: "unsilence ID…", Short: "End silences", Args: oneOrMore(), Example: examples("notifications unsilence sabcdefghijklmnop")}
+	c := &cobra.Command{Use: "unsilence ID…", Short: "End silences", Args: oneOrMore(), Example: s.examples("notifications unsilence sabcdefghijklmnop")}
 	return s.runs(c, func(ctx context.Context, ids []string) error {
 		return s.forEach(ctx, ids, "ended", func(ctx context.Context, id string) ([]byte, error) {
 			return s.api.send(ctx, http.MethodDelete, path("notifications", "silences", id), nil)

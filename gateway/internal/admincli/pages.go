@@ -26,7 +26,7 @@ type pageList struct {
 }
 
 func (s *session) listPages() *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the pages that differ from the built-in ones", Example: examples("pages list")}
+	c := &cobra.Command{Use: "list", Short: "List the pages that differ from the built-in ones", Example: s.examples("pages list")}
 	return s.runs(c, func(ctx context.Context, _ []string) error {
 		answer, err := s.api.get(ctx, "pages", nil)
 		return showAs(s, answer, err, "pages", func(list pageList) error {
@@ -40,7 +40,7 @@ func (s *session) listPages() *cobra.Command {
 }
 
 func (s *session) showPage() *cobra.Command {
-	c := &cobra.Command{Use: "show PATH", Short: "Print what is served at a path in place of the built-in page", Args: exactly(1), Example: examples("pages show /about")}
+	c := &cobra.Command{Use: "show PATH", Short: "Print what is served at a path in place of the built-in page", Args: exactly(1), Example: s.examples("pages show /about")}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		list, err := read[pageList](s.api.get(ctx, "pages", nil))
 		if err != nil {
@@ -66,7 +66,7 @@ func (s *session) showPage() *cobra.Command {
 func (s *session) setPage() *cobra.Command {
 	c := &cobra.Command{
 		Use: "set PATH FILE", Short: "Serve a file at a path in place of the built-in page; - is standard input", Args: exactly(2), ValidArgsFunction: anyFile,
-		Example: examples("pages set /about about.html --type html"),
+		Example: s.examples("pages set /about about.html --type html"),
 	}
 	kind := "text"
 	choice{value: &kind, of: []string{"text", "html"}}.define(c, c.Flags(), "type", "", "the `TYPE` of what the file has")
@@ -84,7 +84,7 @@ func (s *session) setPage() *cobra.Command {
 }
 
 func (s *session) resetPage() *cobra.Command {
-	c := &cobra.Command{Use: "reset PATH", Short: "Serve the built-in page again", Args: exactly(1), Example: examples("pages reset /about")}
+	c := &cobra.Command{Use: "reset PATH", Short: "Serve the built-in page again", Args: exactly(1), Example: s.examples("pages reset /about")}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		if _, err := s.api.call(ctx, http.MethodDelete, "pages", values("path", args[0]), nil, nil); err != nil {
 			return err

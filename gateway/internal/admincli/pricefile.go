@@ -14,7 +14,7 @@ func (s *session) importPrices() *cobra.Command {
 		Long: `Takes a price list, - for standard input, in place of what was imported from that source before.
 Prices that were set by hand stay. The public lists have rows without a price for tokens, which are
 skipped; a row of a tsv file that is skipped is rejected, and makes the exit code 1.`,
-		Example: examples("prices import model_prices_and_context_window.json --format litellm --dry-run", "prices import prices.tsv"),
+		Example: s.examples("prices import model_prices_and_context_window.json --format litellm --dry-run", "prices import prices.tsv"),
 	}
 	format := oneOf(c, "format", "the list's `FORMAT`; tsv where the file's name ends so", "litellm", "models.dev", "tsv")
 	dry := c.Flags().Bool("dry-run", false, "only tell what would change")

@@ -30,7 +30,7 @@ func (s *session) prices() *cobra.Command {
 func (s *session) listPrices() *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Short: "List the prices that are set and imported, or those that are built in",
-		Example: examples("prices list", "prices list --built-in -o csv"),
+		Example: s.examples("prices list", "prices list --built-in -o csv"),
 	}
 	builtIn := c.Flags().Bool("built-in", false, "those that are built in")
 	return s.runs(c, func(ctx context.Context, _ []string) error {
@@ -78,7 +78,7 @@ func (s *session) setPrice() *cobra.Command {
 		Use: "set MODEL|PATTERN", Short: "Set the price of a model", Args: exactly(1),
 		Long: `Sets the price of a model, in US dollars for a million tokens. What is not named has no price of
 its own.`,
-		Example: examples("prices set 'my-model-*' --input 3 --output 15 --cache-read 0.30 --cache-write 3.75"),
+		Example: s.examples("prices set 'my-model-*' --input 3 --output 15 --cache-read 0.30 --cache-write 3.75"),
 	}
 	upstream := c.Flags().String("upstream", "", "only at the upstream `NAME`")
 	var set pricing.Form
@@ -114,7 +114,7 @@ its own.`,
 func (s *session) removePrice() *cobra.Command {
 	c := &cobra.Command{
 		Use: "remove MODEL|PATTERN", Short: "Take a price away that was set or imported", Args: exactly(1),
-		Example: examples("prices remove 'my-model-*'"),
+		Example: s.examples("prices remove 'my-model-*'"),
 	}
 	upstream := c.Flags().String("upstream", "", "the one at the upstream `NAME`")
 	return s.runs(c, func(ctx context.Context, args []string) error {

@@ -41,7 +41,7 @@ type quotaAccount struct {
 func (s *session) quotas() *cobra.Command {
 	c := &cobra.Command{
 		Use: "quotas", Short: "Show what the accounts have left, and how far each pool reaches",
-		Example: examples("quotas", "quotas --upstream cursor -o csv"),
+		Example: s.examples("quotas", "quotas --upstream cursor -o csv"),
 	}
 	query := s.query(c).text("upstream", "upstream", "only those of the upstream `NAME`")
 	return s.runs(c, func(ctx context.Context, _ []string) error {

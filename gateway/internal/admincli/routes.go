@@ -40,7 +40,7 @@ func (s *session) routes() *cobra.Command {
 }
 
 func (s *session) listRoutes() *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the routes with their targets", Example: examples("routes list", "routes list -o yaml")}
+	c := &cobra.Command{Use: "list", Short: "List the routes with their targets", Example: s.examples("routes list", "routes list -o yaml")}
 	return s.runs(c, func(ctx context.Context, _ []string) error {
 		answer, err := s.api.get(ctx, "routes", nil)
 		return showAs(s, answer, err, "routes.targets", func(list struct {
@@ -63,7 +63,7 @@ func (s *session) printRoutes(routes ...route) error {
 }
 
 func (s *session) showRoute() *cobra.Command {
-	c := &cobra.Command{Use: "show NAME", Short: "Show one route", Args: exactly(1), Example: examples("routes show fast -o yaml")}
+	c := &cobra.Command{Use: "show NAME", Short: "Show one route", Args: exactly(1), Example: s.examples("routes show fast -o yaml")}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		answer, err := s.api.get(ctx, path("routes", args[0]), nil)
 		return showAs(s, answer, err, "", func(r route) error { return s.printRoutes(r) })
@@ -120,7 +120,7 @@ func (t *targets) Set(text string) error {
 func (s *session) putRoute() *cobra.Command {
 	c := &cobra.Command{
 		Use: "put NAME", Short: "Create or replace a route", Args: exactly(1),
-		Example: examples("routes put fast --target openai/gpt-5-mini,0,3 --target deepseek/deepseek-chat,1 --set reasoning_effort=low", "routes put claude --match 'claude-*' --target anthropic"),
+		Example: s.examples("routes put fast --target openai/gpt-5-mini,0,3 --target deepseek/deepseek-chat,1 --set reasoning_effort=low", "routes put claude --match 'claude-*' --target anthropic"),
 	}
 	match := c.Flags().String("match", "", "the `NAME|PATTERN` that requests name; by default the route's name")
 	var to targets
@@ -166,7 +166,7 @@ func numberOrText(value string) any {
 }
 
 func (s *session) deleteRoute() *cobra.Command {
-	c := &cobra.Command{Use: "delete NAME", Short: "Delete a route", Args: exactly(1), Example: examples("routes delete fast")}
+	c := &cobra.Command{Use: "delete NAME", Short: "Delete a route", Args: exactly(1), Example: s.examples("routes delete fast")}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		if _, err := s.api.send(ctx, http.MethodDelete, path("routes", args[0]), nil); err != nil {
 			return err

@@ -19,7 +19,7 @@ func (s *session) settings() *cobra.Command {
 }
 
 func (s *session) listSettings() *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the settings", Example: examples("settings list", "settings list -o yaml")}
+	c := &cobra.Command{Use: "list", Short: "List the settings", Example: s.examples("settings list", "settings list -o yaml")}
 	return s.runs(c, func(ctx context.Context, _ []string) error {
 		answer, err := s.api.get(ctx, "settings", nil)
 		return s.printSettings(answer, err)
@@ -57,7 +57,7 @@ func readSettings(answer []byte) (map[string]any, error) {
 func (s *session) setSettings() *cobra.Command {
 	c := &cobra.Command{
 		Use: "set NAME=VALUE…", Short: "Change settings, all or none", Args: assignments,
-		Example: examples("settings set max_attempts=4 log_prompts=false"),
+		Example: s.examples("settings set max_attempts=4 log_prompts=false"),
 	}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		now, err := s.api.get(ctx, "settings", nil)
@@ -108,7 +108,7 @@ func typed(now any, value string) any {
 }
 
 func (s *session) resetSettings() *cobra.Command {
-	c := &cobra.Command{Use: "reset NAME…", Short: "Take settings back to their defaults", Args: oneOrMore(), Example: examples("settings reset max_attempts")}
+	c := &cobra.Command{Use: "reset NAME…", Short: "Take settings back to their defaults", Args: oneOrMore(), Example: s.examples("settings reset max_attempts")}
 	return s.runs(c, func(ctx context.Context, names []string) error {
 		answer, err := s.api.send(ctx, http.MethodPost, "settings/reset", map[string]any{"names": names})
 		return s.printSettings(answer, err)
@@ -116,7 +116,7 @@ func (s *session) resetSettings() *cobra.Command {
 }
 
 func (s *session) settingChanges() *cobra.Command {
-	c := &cobra.Command{Use: "changes", Short: "Show who changed which setting or page last", Example: examples("settings changes")}
+	c := &cobra.Command{Use: "changes", Short: "Show who changed which setting or page last", Example: s.examples("settings changes")}
 	return s.runs(c, func(ctx context.Context, _ []string) error {
 		answer, err := s.api.get(ctx, "settings/changes", nil)
 		return showAs(s, answer, err, "changes", func(list struct {

@@ -26,7 +26,7 @@ func (s *session) stats() *cobra.Command {
 		Use: "stats", Short: "Show requests, failures, tokens and latency by time",
 		Long: `Shows requests, failures, tokens and latency by time: of the last hour by the minute, or of
 another time by another step.`,
-		Example: examples("stats", "stats --from 1d --step 1h -o csv"),
+		Example: s.examples("stats", "stats --from 1d --step 1h -o csv"),
 	}
 	query := s.query(c).span().text("step", "step", "a row for each `STEP` of time: whole minutes, such as 5m or 1h")
 	return s.runs(c, func(ctx context.Context, _ []string) error {

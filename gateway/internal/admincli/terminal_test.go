@@ -45,7 +45,7 @@ func (a *api) runTyped(t *testing.T, person *terminal, env map[string]string, st
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	code := admincli.Run(t.Context(), append([]string{"admin"}, args...), admincli.Environment{
-		Stdin: strings.NewReader(stdin), Stdout: &stdout, Stderr: &stderr, Terminal: person, Now: func() time.Time { return now },
+		Stdin: strings.NewReader(stdin), Stdout: &stdout, Stderr: &stderr, Terminal: person, Now: func() time.Time { return now }, ConfigFolder: at(""),
 		Getenv: func(name string) string {
 			if name == "CAROUSEL_URL" {
 				return a.URL

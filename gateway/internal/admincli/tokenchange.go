@@ -61,10 +61,10 @@ func (s *session) addToken() *cobra.Command {
 		Use: "add", Short: "Add the token that is read from standard input",
 		Long: `Adds the token that is read from standard input, and its refresh token, where it has one, from the
 second line. At a terminal both are asked for, and not shown.`,
-		Example: strings.Join([]string{
-			"  gateway admin tokens add --upstream cursor --alias work",
-			"  gateway admin tokens add --upstream deepseek --cap 8 --tags team-a,cheap < key.txt",
-		}, "\n"),
+		Example: s.examples(
+			"tokens add --upstream cursor --alias work",
+			"tokens add --upstream deepseek --cap 8 --tags team-a,cheap < key.txt",
+		),
 	}
 	change := newTokenChange(c.Flags())
 	upstream, disabled := c.Flags().String("upstream", "", "the upstream `NAME` that it is for; cursor by default"), c.Flags().Bool("disabled", false, "it does not serve yet")
@@ -120,7 +120,7 @@ func (s *session) askForToken(ctx context.Context, withRefresh bool) (access, re
 func (s *session) editToken() *cobra.Command {
 	c := &cobra.Command{
 		Use: "edit TOKEN", Short: "Change what is named of a token", Args: exactly(1), ValidArgsFunction: s.completeTokens,
-		Example: examples("tokens edit work --weight 2 --tags team-a", "tokens edit work --proxy socks5://me@proxy.example:1080", "tokens edit work --proxy="),
+		Example: s.examples("tokens edit work --weight 2 --tags team-a", "tokens edit work --proxy socks5://me@proxy.example:1080", "tokens edit work --proxy="),
 	}
 	change := newTokenChange(c.Flags())
 	return s.runs(c, func(ctx context.Context, args []string) error {

@@ -12,14 +12,14 @@ import (
 )
 
 func (s *session) enableTokens() *cobra.Command {
-	c := &cobra.Command{Use: "enable [TOKEN…]", Short: "Let tokens serve", Example: examples("tokens enable work spare", "tokens enable --tag team-a")}
+	c := &cobra.Command{Use: "enable [TOKEN…]", Short: "Let tokens serve", Example: s.examples("tokens enable work spare", "tokens enable --tag team-a")}
 	return s.theseTokens(c, "enable", "enabled", s.switchToken(true))
 }
 
 func (s *session) disableTokens() *cobra.Command {
 	c := &cobra.Command{
 		Use: "disable [TOKEN…]", Short: "Keep tokens from serving",
-		Example: examples("tokens disable work", "tokens disable work --for 1h", "tokens disable --upstream deepseek"),
+		Example: s.examples("tokens disable work", "tokens disable work --for 1h", "tokens disable --upstream deepseek"),
 	}
 	length := c.Flags().Duration("for", 0, "they are enabled again by themselves after this `TIME`, such as 90m or 48h")
 	// until is when they are enabled; nil: when somebody does it.
@@ -56,8 +56,8 @@ func (s *session) switchToken(enabled bool) deed {
 }
 
 func (s *session) deleteTokens() *cobra.Command {
-	c := &cobra.Command{Use: "delete [TOKEN…]", Short: "Delete tokens", Example: examples("tokens delete work", "tokens delete --state expired")}
-	return s.theseTokens(c, "delete", "deleted; `gateway admin tokens restore` undoes it for 24 hours", func(ctx context.Context, id string) ([]byte, error) {
+	c := &cobra.Command{Use: "delete [TOKEN…]", Short: "Delete tokens", Example: s.examples("tokens delete work", "tokens delete --state expired")}
+	return s.theseTokens(c, "delete", "deleted; `"+s.typed("tokens restore")+"` undoes it for 24 hours", func(ctx context.Context, id string) ([]byte, error) {
 		return s.api.send(ctx, http.MethodDelete, path("tokens", id), nil)
 	})
 }
@@ -65,7 +65,7 @@ func (s *session) deleteTokens() *cobra.Command {
 func (s *session) releaseTokens() *cobra.Command {
 	c := &cobra.Command{
 		Use: "release [TOKEN…]", Short: "Take tokens back to ready that cool, are probed or parked",
-		Example: examples("tokens release work", "tokens release --state parked --upstream cursor"),
+		Example: s.examples("tokens release work", "tokens release --state parked --upstream cursor"),
 	}
 	return s.theseTokens(c, "release", "released", s.postToken("release"))
 }
@@ -73,7 +73,7 @@ func (s *session) releaseTokens() *cobra.Command {
 func (s *session) refreshTokens() *cobra.Command {
 	c := &cobra.Command{
 		Use: "refresh TOKEN…", Short: "Get another access token for logins and user keys, before it is due", Args: oneOrMore(), ValidArgsFunction: s.completeTokens,
-		Example: examples("tokens refresh work"),
+		Example: s.examples("tokens refresh work"),
 	}
 	return s.runs(c, func(ctx context.Context, names []string) error {
 		return s.forEachNamed(ctx, names, s.tokenID, "has another access token", s.postToken("refresh"))
@@ -81,7 +81,7 @@ func (s *session) refreshTokens() *cobra.Command {
 }
 
 func (s *session) restoreTokens() *cobra.Command {
-	c := &cobra.Command{Use: "restore ID…", Short: "Undo deletions of tokens, within 24 hours", Args: oneOrMore(), Example: examples("tokens restore t43sgzi3xonn4qm2o")}
+	c := &cobra.Command{Use: "restore ID…", Short: "Undo deletions of tokens, within 24 hours", Args: oneOrMore(), Example: s.examples("tokens restore t43sgzi3xonn4qm2o")}
 	return s.runs(c, func(ctx context.Context, ids []string) error {
 		return s.forEach(ctx, ids, "restored", s.postToken("restore"))
 	})
@@ -188,7 +188,7 @@ func (s *session) tellBulk(action string, answer []byte) error {
 			s.say("%s: %s", each.TokenID, each.Reason)
 		}
 		if report.Count > 0 && undoable(action) {
-			s.say("`gateway admin audit undo %s` undoes it", report.Change)
+			s.say("`%s` undoes it", s.typed("audit undo "+report.Change))
 		}
 		return nil
 	})

@@ -20,7 +20,7 @@ func (s *session) importTokens() *cobra.Command {
 		Use: "import FILE", Short: "Take the tokens of a file; - is standard input", Args: exactly(1), ValidArgsFunction: anyFile,
 		Long: `Takes the tokens of a file, - for standard input, and tells which lines were rejected and why. The
 exit code is 1 when any was; the others are taken all the same.`,
-		Example: examples("tokens import .token-list", "tokens import - --format json --upstream cursor"),
+		Example: s.examples("tokens import .token-list", "tokens import - --format json --upstream cursor"),
 	}
 	format := oneOf(c, "format", "the file's `FORMAT`, which its name tells otherwise", tokenFormats...)
 	upstream := c.Flags().String("upstream", "", "the upstream `NAME` that they are for; cursor by default")
@@ -139,7 +139,7 @@ func (s *session) readFile(name string) (string, error) {
 func (s *session) exportTokens() *cobra.Command {
 	c := &cobra.Command{
 		Use: "export", Short: "Print the pool as a token file, secrets included",
-		Example: strings.Join([]string{"  gateway admin tokens export > .token-list", "  gateway admin tokens export --format json --upstream cursor"}, "\n"),
+		Example: s.examples("tokens export > .token-list", "tokens export --format json --upstream cursor"),
 	}
 	format := "token-list"
 	choice{value: &format, of: tokenFormats}.define(c, c.Flags(), "format", "", "the file's `FORMAT`")

@@ -33,7 +33,7 @@ type account struct {
 func (s *session) tokenAccount() *cobra.Command {
 	c := &cobra.Command{
 		Use: "account TOKEN", Short: "Show the plan and the quota of the account behind a token", Args: exactly(1), ValidArgsFunction: s.completeTokens,
-		Example: examples("tokens account work", "tokens account work --refresh"),
+		Example: s.examples("tokens account work", "tokens account work --refresh"),
 	}
 	refresh := c.Flags().Bool("refresh", false, "ask the upstream now")
 	return s.runs(c, func(ctx context.Context, args []string) error {
@@ -83,7 +83,7 @@ type transition struct {
 func (s *session) tokenHistory() *cobra.Command {
 	c := &cobra.Command{
 		Use: "history TOKEN", Short: "Show what happened to a token, with the evidence", Args: exactly(1), ValidArgsFunction: s.completeTokens,
-		Example: examples("tokens history work"),
+		Example: s.examples("tokens history work"),
 	}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		id, err := s.tokenID(ctx, args[0])
@@ -109,7 +109,7 @@ func (s *session) undoTransitions() *cobra.Command {
 		Use: "undo", Short: "Take back what failures of one class did to tokens in some time",
 		Long: `Takes tokens back that cool or are parked for failures of one class, since --from: when an
 upstream, a proxy or a network was at fault and not they.`,
-		Example: examples("tokens undo --class auth --from 2h", "tokens undo --class rate_limit --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z --upstream cursor",
+		Example: s.examples("tokens undo --class auth --from 2h", "tokens undo --class rate_limit --from 2026-01-31T10:00:00Z --to 2026-01-31T11:00:00Z --upstream cursor",
 			"tokens undo --class quota --from 1d --token work", "tokens undo --class auth --from 2h --dry-run"),
 	}
 	class := c.Flags().String("class", "", "the `CLASS` of the failures, such as auth")

@@ -31,7 +31,7 @@ type tokenPage struct {
 func (s *session) listTokens() *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Short: "List the pool",
-		Example: examples("tokens list", "tokens list --state parked --upstream cursor", "tokens list --sort -failures", "tokens list --tag team-a -o csv"),
+		Example: s.examples("tokens list", "tokens list --state parked --upstream cursor", "tokens list --sort -failures", "tokens list --tag team-a -o csv"),
 	}
 	query := s.tokenQuery(c)
 	sort := c.Flags().String("sort", "", "by a `FIELD`, with a minus before it the other way round: "+strings.Join(tokenform.SortNames(), ", "))
@@ -110,7 +110,7 @@ func inFlight(t tokenform.Token) string {
 }
 
 func (s *session) showToken() *cobra.Command {
-	c := &cobra.Command{Use: "show TOKEN", Short: "Show one token", Args: exactly(1), ValidArgsFunction: s.completeTokens, Example: examples("tokens show work", "tokens show work -o yaml")}
+	c := &cobra.Command{Use: "show TOKEN", Short: "Show one token", Args: exactly(1), ValidArgsFunction: s.completeTokens, Example: s.examples("tokens show work", "tokens show work -o yaml")}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		id, err := s.tokenID(ctx, args[0])
 		if err != nil {

@@ -28,7 +28,7 @@ func (s *session) testTokens() *cobra.Command {
 		Long: `Tests those that are named, or all that the flags choose: each is sent one small real request,
 which counts and costs what it costs. That is said first; with --dry-run nothing is sent. Ctrl+C
 ends it: nothing more is sent then. The exit code is 1 where a token does not work.`,
-		Example: examples("tokens test work spare", "tokens test --upstream deepseek --dry-run", "tokens test --state quarantined --model gpt-4o-mini"),
+		Example: s.examples("tokens test work spare", "tokens test --upstream deepseek --dry-run", "tokens test --state quarantined --model gpt-4o-mini"),
 		Args:    between(0, -1), ValidArgsFunction: s.completeTokens,
 	}
 	query := s.tokenQuery(c)

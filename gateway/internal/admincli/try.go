@@ -17,7 +17,7 @@ func (s *session) try() *cobra.Command {
 		Use: "try MODEL [TEXT…]", Short: "Ask a model, the way any client does", Args: between(1, -1),
 		Long: `Asks a model by way of /v1/chat/completions, and prints its answer. Without TEXT the question is
 read from standard input.`,
-		Example: strings.Join([]string{"  gateway admin try gpt-4o 'Hello!'", "  gateway admin try gpt-4o 'Hello!' --token work", "  gateway admin try fast < question.txt"}, "\n"),
+		Example: s.examples("try gpt-4o 'Hello!'", "try gpt-4o 'Hello!' --token work", "try fast < question.txt"),
 	}
 	prefix := c.Flags().String("route-prefix", s.Getenv("ROUTE_PREFIX"), "`PATH` in front of the gateway's /v1 routes")
 	token := c.Flags().String("token", "", "the `TOKEN` with this id or alias serves, and no other")

@@ -32,7 +32,7 @@ func (u upstream) models() string {
 }
 
 func (s *session) listUpstreams() *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the upstreams", Example: examples("upstreams list", "upstreams list -o yaml")}
+	c := &cobra.Command{Use: "list", Short: "List the upstreams", Example: s.examples("upstreams list", "upstreams list -o yaml")}
 	return s.runs(c, func(ctx context.Context, _ []string) error {
 		answer, err := s.api.get(ctx, "upstreams", nil)
 		return showAs(s, answer, err, "upstreams", func(list struct {
@@ -49,7 +49,7 @@ func (s *session) listUpstreams() *cobra.Command {
 }
 
 func (s *session) showUpstream() *cobra.Command {
-	c := &cobra.Command{Use: "show NAME", Short: "Show one upstream, with its settings", Args: exactly(1), Example: examples("upstreams show cursor -o yaml")}
+	c := &cobra.Command{Use: "show NAME", Short: "Show one upstream, with its settings", Args: exactly(1), Example: s.examples("upstreams show cursor -o yaml")}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		list, err := read[struct {
 			Upstreams []json.RawMessage `json:"upstreams"`
@@ -83,7 +83,7 @@ func (s *session) upstreamFields(u upstream) error {
 func (s *session) putUpstream() *cobra.Command {
 	c := &cobra.Command{
 		Use: "put NAME", Short: "Create or replace an upstream", Args: exactly(1),
-		Example: examples("upstreams put deepseek --driver openai --base-url https://api.deepseek.com/v1 --models deepseek-chat --set first_byte_timeout=90s"),
+		Example: s.examples("upstreams put deepseek --driver openai --base-url https://api.deepseek.com/v1 --models deepseek-chat --set first_byte_timeout=90s"),
 	}
 	driver := c.Flags().String("driver", "", "the `DRIVER` that speaks to it: cursor, openai or anthropic")
 	baseURL, models := c.Flags().String("base-url", "", "`URL` of its API"), c.Flags().String("models", "", "`IDS` of its models, with commas between; without it, those that it lists")
@@ -126,7 +126,7 @@ func because(detail *string) string {
 }
 
 func (s *session) deleteUpstream() *cobra.Command {
-	c := &cobra.Command{Use: "delete NAME", Short: "Delete an upstream without tokens", Args: exactly(1), Example: examples("upstreams delete deepseek")}
+	c := &cobra.Command{Use: "delete NAME", Short: "Delete an upstream without tokens", Args: exactly(1), Example: s.examples("upstreams delete deepseek")}
 	return s.runs(c, func(ctx context.Context, args []string) error {
 		if _, err := s.api.send(ctx, http.MethodDelete, path("upstreams", args[0]), nil); err != nil {
 			return err

@@ -33,7 +33,7 @@ func (s *session) usage() *cobra.Command {
 	c := &cobra.Command{
 		Use: "usage", Short: "Show what requests used and what that cost",
 		Long:    "Shows what requests used and what that cost, of the last 30 days or of another time.",
-		Example: examples("usage", "usage --by key,day --from 7d", "usage --by model --from 2026-01-01 --to 2026-02-01 -o csv"),
+		Example: s.examples("usage", "usage --by key,day --from 7d", "usage --by model --from 2026-01-01 --to 2026-02-01 -o csv"),
 	}
 	by := "key"
 	choice{value: &by, of: usageGroups, many: true}.define(c, c.Flags(), "by", "", "a row for each of these `GROUPS`, with commas between; one for all when it is empty")

@@ -284,7 +284,7 @@ func (l *lite) general(settings *yaml.Node) {
 		case "master_key":
 			l.leave(line(key), KindKey, "master_key", "the admin token is chosen when Carousel is started: AUTH_TOKEN")
 		case "database_url":
-			l.leave(line(key), KindKey, "database_url", "LiteLLM's keys are in its database as hashes, so their secrets can't be taken over: make keys with `gateway admin keys create`")
+			l.leave(line(key), KindKey, "database_url", "LiteLLM's keys are in its database as hashes, so their secrets can't be taken over: make keys with `carousel admin keys create`")
 		default:
 			l.leave(line(key), KindSetting, "general_settings."+key.Value, "Carousel has no such setting")
 		}

@@ -54,4 +54,4 @@ func noLogin(of string) string {
 }
 
 // madeHere says why keys of clients are left.
-const madeHere = "Carousel makes the secrets of its keys itself: make one with `gateway admin keys create` for whoever uses this one"
+const madeHere = "Carousel makes the secrets of its keys itself: make one with `carousel admin keys create` for whoever uses this one"

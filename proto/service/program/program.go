@@ -4,6 +4,7 @@ package program
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -46,9 +47,13 @@ type Program[Config any] struct {
 func (p Program[Config]) Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet(p.Name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.Usage = func() { _, _ = io.WriteString(stderr, p.Usage) }
+	flags.Usage = func() {}
 	file := flags.String("config", os.Getenv("CONFIG_FILE"), "")
-	if err := flags.Parse(args); err != nil {
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		_, _ = io.WriteString(stdout, p.Usage)
+		return Done
+	} else if err != nil {
+		_, _ = io.WriteString(stderr, p.Usage)
 		return Misused
 	}
 	name := "serve"
@@ -58,7 +63,7 @@ func (p Program[Config]) Main(ctx context.Context, args []string, stdout, stderr
 	command, known := p.command(name)
 	switch {
 	case !known || flags.NArg() > 1:
-		flags.Usage()
+		_, _ = io.WriteString(stderr, p.Usage)
 		return Misused
 	case command == nil:
 		_, _ = fmt.Fprintln(stdout, p.Version)

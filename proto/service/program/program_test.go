@@ -49,6 +49,8 @@ func TestMain(t *testing.T) {
 		"--config bad serve":   {program.Failed, "", "the configuration can't be used:\nport: a whole number"},
 		"dance":                {program.Misused, "", "usage: service"},
 		"serve now":            {program.Misused, "", "usage: service"},
+		"--help":               {program.Done, "usage: service\n", ""},
+		"config --help":        {program.Misused, "", "usage: service"},
 		"--loud":               {program.Misused, "", "usage: service"},
 	} {
 		t.Run(args, func(t *testing.T) {

@@ -1,4 +1,4 @@
-package main
+package allinone
 
 import (
 	"context"
@@ -16,15 +16,12 @@ import (
 	tokenstore "carousel.internal/tokenstore/app"
 )
 
-// version is set by the linker.
-var version = "dev"
-
 // patience is how much garbage may gather under load, in bytes: what some thousand requests leave.
 const patience = 32 << 20
 
 // run runs everything until ctx ends or a part fails.
-func run(ctx context.Context, args []string, output io.Writer) error {
-	o, err := parse(args)
+func run(ctx context.Context, name, version string, args []string, output, complaints io.Writer) error {
+	o, err := parse(name, args, complaints)
 	if err != nil {
 		return err
 	}
@@ -38,11 +35,11 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 	defer gctuner.Start(patience)()
 	p, to := newParts(ctx), showOn(output, frontConfig.Level())
 	defer to.close()
-	return p.close(start(p, o, frontConfig, storeConfig, to))
+	return p.close(start(p, version, o, frontConfig, storeConfig, to))
 }
 
 // start starts the parts in order, says hello, and waits for the end.
-func start(p *parts, o options, frontConfig gateway.Config, storeConfig tokenstore.Config, to show) error {
+func start(p *parts, version string, o options, frontConfig gateway.Config, storeConfig tokenstore.Config, to show) error {
 	redis, err := embeddedredis.Start(p.ctx, o.data, false, to.own())
 	if err != nil {
 		return err

@@ -1,8 +1,9 @@
-package main
+package allinone
 
 import (
 	"bytes"
 	"context"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -162,7 +163,7 @@ func TestNoLinkIsWrittenToAFile(t *testing.T) {
 // The messages that the reminder says in its own words are those of the services.
 func TestMessagesOfTheReminder(t *testing.T) {
 	var sources strings.Builder
-	for _, folder := range []string{"../../gateway/internal/catalog", "../../tokenstore/app"} {
+	for _, folder := range []string{"../../../gateway/internal/catalog", "../../../tokenstore/app"} {
 		err := fs.WalkDir(os.DirFS(folder), ".", func(path string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") {
 				return err
@@ -196,7 +197,7 @@ func TestATakenPort(t *testing.T) {
 	t.Setenv("PORT", port)
 	t.Setenv("LOG_LEVEL", "warn")
 	t.Chdir(t.TempDir())
-	err = run(t.Context(), []string{"--data", filepath.Join(t.TempDir(), "data")}, &transcript{})
+	err = run(t.Context(), "local", "test", []string{"--data", filepath.Join(t.TempDir(), "data")}, &transcript{}, io.Discard)
 	if err == nil || !strings.HasPrefix(err.Error(), "port "+port+" is taken by another program") || !strings.Contains(err.Error(), "set PORT") {
 		t.Errorf("%v", err)
 	}

@@ -1,4 +1,4 @@
-package main
+package allinone
 
 import (
 	"bufio"
@@ -54,7 +54,7 @@ func begin(t *testing.T, data string, args ...string) *process {
 	reader, writer := io.Pipe()
 	p := &process{t: t, later: &transcript{}, stop: stop, ended: make(chan error, 1)}
 	go func() { // ends with stop
-		p.ended <- run(ctx, append([]string{"--data", data}, args...), writer)
+		p.ended <- run(ctx, "local", "test", append([]string{"--data", data}, args...), writer, io.Discard)
 		_ = writer.Close()
 	}()
 	t.Cleanup(stop)
@@ -176,8 +176,9 @@ func firstTry(t *testing.T, data string) {
 
 func TestBadCommandLine(t *testing.T) {
 	for _, args := range [][]string{{"--nonsense"}, {"serve"}} {
-		if err := run(t.Context(), args, io.Discard); err == nil {
-			t.Errorf("%v is taken", args)
+		var complaints transcript
+		if code := Main(t.Context(), "local", "test", args, io.Discard, &complaints); code != 2 || complaints.String() == "" {
+			t.Errorf("%v: code %d, %s", args, code, complaints.String())
 		}
 	}
 }

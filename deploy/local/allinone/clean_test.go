@@ -1,4 +1,4 @@
-package main
+package allinone
 
 import (
 	"net/http"
@@ -17,7 +17,7 @@ func TestAFirstTryLeavesTheCloneClean(t *testing.T) {
 	t.Setenv("TOKEN_FILE", "")
 	t.Setenv("TOKEN_LIST_FILE", "")
 	t.Setenv("SEAL_KEY_FILE", "")
-	ignored, err := os.ReadFile("../../.gitignore")
+	ignored, err := os.ReadFile("../../../.gitignore")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,11 @@
-package main
+package allinone
 
 import (
 	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -20,18 +21,25 @@ type options struct {
 	newAdminToken bool
 }
 
-func parse(args []string) (options, error) {
+// errMisused is a wrong command line, of which people have been told.
+var errMisused = errors.New("a wrong command line")
+
+func parse(name string, args []string, complaints io.Writer) (options, error) {
 	var o options
-	flags := flag.NewFlagSet("local", flag.ContinueOnError)
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(complaints)
 	flags.StringVar(&o.data, "data", "./data", "folder for everything that must outlive the process")
 	flags.StringVar(&o.config, "config", os.Getenv("CONFIG_FILE"), "configuration file (YAML, TOML or JSON); the environment overrides it")
 	flags.BoolVar(&o.sim, "sim", false, "run the simulated upstream even if there are tokens or upstreams of your own")
 	flags.BoolVar(&o.newAdminToken, "new-admin-token", false, "forget the generated admin token and make another")
-	if err := flags.Parse(args); err != nil {
-		return o, flag.ErrHelp // flags has said what was wrong
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return o, err
+	} else if err != nil {
+		return o, errMisused // flags has said what was wrong
 	}
 	if flags.NArg() > 0 {
-		return o, fmt.Errorf("%q is no flag; see --help", flags.Arg(0))
+		_, _ = fmt.Fprintf(complaints, "%q is no flag; see %s --help\n", flags.Arg(0), name)
+		return o, errMisused
 	}
 	return o, nil
 }

@@ -127,7 +127,7 @@ func (d tokensData) Later() string {
 func (d tokensData) Wide() bool { return d.Table.Upstream == "" }
 
 func (s *Site) loadTokens(ctx context.Context, c *gin.Context) (any, error) {
-	data := tokensData{Table: readTokenTable(c.Request.URL), Columns: columnsOf(c.Request)}
+	data := tokensData{Table: readTokenTable(c.Request.URL), Columns: tokenColumns.kept(c.Request)}
 	request := data.Table.request()
 	if cursor := c.Query("cursor"); cursor != "" { // of a tokenstore that does not know places
 		request.Cursor, request.Offset = cursor, 0

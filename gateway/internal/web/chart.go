@@ -145,20 +145,6 @@ func (c chart) Scale() []string {
 	return []string{c.Write(top), c.Write(top / 2), c.Write(0)}
 }
 
-// Ticks are the moments under the horizontal axis: five, or as many as there are. Where there is
-// little room, the second and the fourth are left out.
-func (c chart) Ticks() []*timestamppb.Timestamp {
-	last, most := len(c.Steps)-1, 4
-	if last <= most {
-		return c.Steps
-	}
-	ticks := make([]*timestamppb.Timestamp, 0, most+1)
-	for i := range most + 1 {
-		ticks = append(ticks, c.Steps[last*i/most])
-	}
-	return ticks
-}
-
 // bar is one rectangle of a stack.
 type bar struct {
 	Series     string

@@ -78,7 +78,7 @@ func (s *Site) loadKit(_ context.Context, c *gin.Context) (any, error) {
 		Trouble:   page{Problem: texts["problem.store_away"], Degraded: &outage{kitAfter(0), kitAfter(time.Hour)}},
 		Charts:    kitCharts(), Use: kitUse(), Histogram: kitHistogram(), Outlook: kitOutlook(),
 		Filter:   logFilter{Status: "failure", Model: "gpt-4o", Retried: "true", From: kitTime.Format(time.RFC3339)},
-		Accounts: tokensData{Rows: tokens, Table: table, Columns: tokenColumns.standard(), Total: &total}, Choices: table.poolChoices(upstreams, pools),
+		Accounts: tokensData{Rows: tokens, Table: table, Columns: tokenColumns.standard(), Sparks: map[string]*spark{tokens[0].GetId(): sparkOf([sparkHours]uint64{3: 2, 4: 7, 5: 4, 12: 1, 20: 9, 23: 5})}, Total: &total}, Choices: table.poolChoices(upstreams, pools),
 		Entries: logTable{kitEntries(), logColumns.standard()}, Requests: kitRequests(), History: kitHistory(), Quotas: kitQuotas(),
 		Prices: kitPrices(), Parts: priceParts, Settings: kitSettings(), Shares: kitShares(), Form: kitForm(texts["kit.wrong"]),
 		Connect: connectPanel{Target: connect.Target{URL: "https://carousel.example", Model: "gpt-4o"}, Clients: connect.Clients(), Models: []string{"gpt-4o", "o3"}},

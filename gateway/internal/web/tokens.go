@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -67,6 +68,9 @@ type tokensData struct {
 	// Table is what the list is: its filter, order and page.
 	Table   tokenTable
 	Columns columns
+	// Sparks are the requests of the last hours, by the tokens' ids; empty where there are too many
+	// tokens for that.
+	Sparks map[string]*spark
 	// Total is how many match; nil where the tokenstore does not count them.
 	Total     *uint32
 	Pools     []poolChoice
@@ -150,6 +154,9 @@ func (s *Site) loadTokens(ctx context.Context, c *gin.Context) (any, error) {
 	data.Logins = filter(data.Upstreams, s.HasLogins)
 	pools, poolErr := s.pools(ctx)
 	data.Pools = data.Table.poolChoices(data.Upstreams, pools)
+	if data.Columns.Shows("requests") && poolErr == nil && data.Pools[0].Count <= sharedAmong {
+		data.Sparks = s.sparks.read(ctx, s.Usage, time.Now())
+	}
 	return data, cmp.Or(err, poolErr)
 }
 

@@ -153,7 +153,7 @@ pictures: ## Keeps the present looks of all components, with which tests compare
 
 .PHONY: film
 film: ## Takes the README's moving picture anew: the first minute, of the real program
-	@cd deploy && REQUIRE_BROWSER=1 go test -count=1 ./e2e -run TestFilmIsKept -make-film
+	@cd deploy && REQUIRE_BROWSER=1 go test -count=1 ./e2e/film -make-film
 
 ##@ Code
 

@@ -60,17 +60,17 @@ func TestTokenIsBroughtBackWithoutScripts(t *testing.T) {
 	s := withActivity()
 	s.answers = append([]proto.Message{&tokenstorev1.RestoreTokenResponse{Token: &tokenstorev1.Token{Id: "t1", Alias: "a&b"}}}, s.answers...)
 	site := newSite(t, s)
-	if w := site.post(t, "/admin/tokens/deleted", url.Values{"id": {"t1"}}); w.Code != http.StatusForbidden {
-		t.Errorf("without a proof: %d", w.Code)
+	if w := site.submit(t, "/admin/tokens/deleted", url.Values{"id": {"t1"}}); w.code != http.StatusForbidden {
+		t.Errorf("without a proof: %d", w.code)
 	}
-	w := site.post(t, "/admin/tokens/deleted", url.Values{"csrf": {site.session.CSRF}, "id": {"t1"}})
-	if got := w.Header().Get("Location"); w.Code != http.StatusSeeOther || got != "/admin/tokens/deleted?restored=a%26b" {
-		t.Fatalf("%d, then %s", w.Code, got)
+	w := site.submit(t, "/admin/tokens/deleted", url.Values{"csrf": {site.session.CSRF}, "id": {"t1"}})
+	if w.code != http.StatusSeeOther || w.location != "/admin/tokens/deleted?restored=a%26b" {
+		t.Fatalf("%d, then %s", w.code, w.location)
 	}
 	if asked := last[*tokenstorev1.RestoreTokenRequest](t, s); asked.GetId() != "t1" {
 		t.Errorf("asked %v", asked)
 	}
-	page := parse(t, site.get(t, w.Header().Get("Location")).Body)
+	page := parse(t, site.get(t, w.location).Body)
 	if said := text(page.byID("restored")); !strings.Contains(said, "a&b is back.") {
 		t.Errorf("says %q", said)
 	}

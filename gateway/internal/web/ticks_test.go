@@ -24,7 +24,7 @@ func TestTicks(t *testing.T) {
 		"half an hour": {time.Minute, 30, "31 11:40 at 10% middle, 31 11:50 at 43.33% middle, 31 12:00 at 76.67% middle"},
 		"an hour":      {time.Minute, 60, "31 11:45 at 13.33% middle, 31 12:00 at 38.33% middle, 31 12:15 at 63.33% middle, 31 12:30 at 88.33% middle"},
 		"a day":        {30 * time.Minute, 48, "31 12:00 at 1.6% start, 31 18:00 at 26.6% middle, 01 00:00 at 51.6% middle, 01 06:00 at 76.6% middle"},
-		"a week":       {3 * time.Hour, 56, "01 00:00 at 7.37% middle, 03 00:00 at 35.94% middle, 05 00:00 at 64.51% middle, 07 00:00 at 93.08% middle"},
+		"a week":       {3 * time.Hour, 56, "02 00:00 at 21.66% middle, 04 00:00 at 50.23% middle, 06 00:00 at 78.8% middle"},
 	} {
 		drawn := chart{Step: c.step}
 		for i := range c.steps {

@@ -1,11 +1,13 @@
-package e2e_test
+package film_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"flag"
 	"fmt"
 	"image/gif"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -23,7 +25,7 @@ import (
 // The README's moving picture: the first minute, from the start to what became of the first request.
 // It is taken of the real program in the real browser, by
 //
-//	go test ./e2e -run TestFilmIsKept -make-film
+//	go test ./e2e/film -make-film
 var makeFilm = flag.Bool("make-film", false, "take the README's moving picture")
 
 const (
@@ -33,6 +35,8 @@ const (
 	// fewestFrames are one for each scene.
 	fewestFrames = 8
 )
+
+func TestMain(m *testing.M) { stack.Main(m) }
 
 func filmFile(t *testing.T) string {
 	return filepath.Join(stack.Root(t), "docs", "screenshots", "first-minute.gif")
@@ -63,7 +67,11 @@ func TestFilmIsKept(t *testing.T) {
 func firstMinute(t *testing.T) []byte {
 	gateway := stack.StartLocal(t)
 	shell := newTerminal(t)
-	tab := login(t, gateway, "/admin/")
+	tab := browser.Open(t, gateway.URL)
+	tab.Go(gateway.URL + "/admin/")
+	tab.See("h1", "Log in")
+	tab.Type("#token", stack.AdminToken)
+	tab.Submit()
 
 	home := tab.Film(filmWidth, filmHeight)
 	tab.See("#first-waits", "Waiting")
@@ -123,11 +131,23 @@ func welcomeOf(gateway *stack.Gateway) string {
 // firstAnswerOf sends the first request, and returns the events of its stream.
 func firstAnswerOf(t *testing.T, gateway *stack.Gateway) string {
 	t.Helper()
-	answer := send(t, gateway, http.MethodPost, "/v1/chat/completions", stack.AdminToken, firstRequest, nil)
-	if answer.status != http.StatusOK {
-		t.Fatalf("%d %s", answer.status, answer.body)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, gateway.URL+"/v1/chat/completions", strings.NewReader(firstRequest))
+	if err != nil {
+		t.Fatal(err)
 	}
-	return string(answer.body)
+	request.Header.Set("Authorization", "Bearer "+stack.AdminToken)
+	answer, err := stack.Client(t).Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	events, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s: %v", answer.StatusCode, events, err)
+	}
+	return string(events)
 }
 
 // terminal is a page that looks as one.

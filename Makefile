@@ -155,6 +155,10 @@ bench-smoke: ## Every micro-benchmark once, so that none is broken
 pictures: ## Keeps the present looks of all components, with which tests compare
 	@cd deploy && REQUIRE_BROWSER=1 go test -count=1 ./e2e -run TestKitLooksAsKept -make-pictures
 
+.PHONY: film
+film: ## Takes the README's moving picture anew: the first minute, of the real program
+	@cd deploy && REQUIRE_BROWSER=1 go test -count=1 ./e2e/film -make-film
+
 ##@ Code
 
 .PHONY: check

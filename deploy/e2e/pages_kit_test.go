@@ -55,7 +55,7 @@ func TestKitIsAccessible(t *testing.T) {
 	tab := login(t, s.Gateways[0], "/admin/kit")
 	for _, language := range []string{"en", "zh"} {
 		speak(tab, s.Gateways[0], "/admin/kit", language)
-		tab.Until("times are written for the reader", "Array.from(document.querySelectorAll('main time')).every((e) => e.title !== '' || 'tick' in e.dataset) && !document.querySelector('.ticks').innerText.includes('UTC')")
+		tab.Until("times are written for the reader", "Array.from(document.querySelectorAll('main time')).every((e) => e.title !== '' || 'tick' in e.dataset) && !document.querySelector('.axis').textContent.includes('UTC')")
 		inEveryLook(t, tab, "kit-"+language)
 	}
 	if problems := tab.Problems(); len(problems) > 0 {

@@ -250,7 +250,7 @@ func (c *crowd) pages(entry string) []string {
 	token := c.ids[len(c.ids)/2+1]
 	pages := []string{
 		"/", "/?range=7d", "/?chart=latency", "/tokens", "/tokens?size=500", "/tokens?page=150", "/tokens?upstream=openai", "/tokens?tag=team",
-		"/tokens?q=groq-0017", "/tokens?q=nobody", "/tokens/" + token, "/keys", "/quotas", "/token-files",
+		"/tokens?q=groq-0017", "/tokens?q=nobody", "/tokens/" + token, "/tokens/deleted", "/keys", "/quotas", "/token-files",
 		"/logs", "/logs?status=failure", "/logs?model=gpt-4o", "/logs?upstream=groq&status=failure", "/logs?retried=true", "/logs?min_total=5s", "/logs?min_total=10m",
 		"/logs?error=uncommon", "/logs?error=never", "/logs?error_kind=rate_limit_error", "/logs?alias=alias-00042", "/logs?token_id=" + token, "/logs?id=" + entry,
 		"/logs?id=" + entry[len("chatcmpl-"):], "/logs?id=nothing-of-this-id", "/logs/" + entry, "/logs/tail", "/activity", "/activity?source=carousel",

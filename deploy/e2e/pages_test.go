@@ -289,6 +289,7 @@ var everyPage = []struct{ name, path string }{
 	{"overview", "/admin/"},
 	{"tokens", "/admin/tokens"},
 	{"token", "/admin/tokens/{token}"},
+	{"deleted", "/admin/tokens/deleted"},
 	{"quotas", "/admin/quotas"},
 	{"models", "/admin/models"},
 	{"search", "/admin/search?q=team"},

@@ -42,6 +42,9 @@ type chart struct {
 	Log bool
 	// Labels name the series that are data, by the series' names; the others have a text.
 	Labels map[string]string
+	// Here is the address of the page that has the chart, which says what series are left out; nil:
+	// none can be.
+	Here *url.URL
 }
 
 // series are the values of one kind. Where there is nothing to tell, the value
@@ -65,10 +68,10 @@ const (
 
 // highest is the top of the highest stack, or line.
 func (c chart) highest() float64 {
-	highest := 0.0
+	highest, drawn := 0.0, c.Drawn()
 	for i := range c.Steps {
 		sum := 0.0
-		for _, s := range c.Series {
+		for _, s := range drawn {
 			value := s.Values[i]
 			if math.IsNaN(value) {
 				continue
@@ -94,7 +97,7 @@ func (c chart) top() float64 {
 // bottom is the value at the lower edge of a logarithmic scale: the power of ten below all values.
 func (c chart) bottom() float64 {
 	lowest := math.Inf(1)
-	for _, s := range c.Series {
+	for _, s := range c.Drawn() {
 		for _, value := range s.Values {
 			if value > 0 { // NaN is not
 				lowest = min(lowest, value)
@@ -142,20 +145,6 @@ func (c chart) Scale() []string {
 	return []string{c.Write(top), c.Write(top / 2), c.Write(0)}
 }
 
-// Ticks are the moments under the horizontal axis: five, or as many as there are. Where there is
-// little room, the second and the fourth are left out.
-func (c chart) Ticks() []*timestamppb.Timestamp {
-	last, most := len(c.Steps)-1, 4
-	if last <= most {
-		return c.Steps
-	}
-	ticks := make([]*timestamppb.Timestamp, 0, most+1)
-	for i := range most + 1 {
-		ticks = append(ticks, c.Steps[last*i/most])
-	}
-	return ticks
-}
-
 // bar is one rectangle of a stack.
 type bar struct {
 	Series     string
@@ -175,13 +164,13 @@ type column struct {
 
 // Columns are the steps, with their bars if the chart has bars.
 func (c chart) Columns() []column {
-	columns := make([]column, 0, len(c.Steps))
+	columns, drawn := make([]column, 0, len(c.Steps)), c.Drawn()
 	width, height := chartWidth/float64(max(len(c.Steps), 1)), c.scale()
 	for i, at := range c.Steps {
 		x := float64(i) * width
-		one := column{At: at, X: coordinate(x), W: coordinate(width), Values: c.values(i), Requests: c.requests(at)}
+		one := column{At: at, X: coordinate(x), W: coordinate(width), Values: c.values(drawn, i), Requests: c.requests(at)}
 		if c.Bars {
-			one.Bars = c.stack(i, x+width*0.12, width*0.76, height)
+			one.Bars = stack(drawn, i, x+width*0.12, width*0.76, height)
 		}
 		columns = append(columns, one)
 	}
@@ -199,9 +188,9 @@ func (c chart) requests(at *timestamppb.Timestamp) string {
 	return "/admin/logs?" + query.Encode()
 }
 
-func (c chart) values(step int) []string {
-	values := make([]string, 0, len(c.Series))
-	for _, s := range c.Series {
+func (c chart) values(drawn []series, step int) []string {
+	values := make([]string, 0, len(drawn))
+	for _, s := range drawn {
 		if math.IsNaN(s.Values[step]) {
 			values = append(values, "–")
 		} else {
@@ -211,10 +200,10 @@ func (c chart) values(step int) []string {
 	return values
 }
 
-func (c chart) stack(step int, x, width float64, scale func(float64) float64) []bar {
+func stack(drawn []series, step int, x, width float64, scale func(float64) float64) []bar {
 	var bars []bar
 	base := chartHeight
-	for _, s := range c.Series {
+	for _, s := range drawn {
 		value := s.Values[step]
 		if math.IsNaN(value) || value <= 0 {
 			continue
@@ -239,16 +228,17 @@ func (c chart) Lines() []line {
 	if c.Bars {
 		return nil
 	}
-	lines := make([]line, 0, len(c.Series))
-	for _, s := range c.Series {
-		lines = append(lines, c.line(s))
+	drawn := c.Drawn()
+	lines, scale := make([]line, 0, len(drawn)), c.scale()
+	for _, s := range drawn {
+		lines = append(lines, c.line(s, scale))
 	}
 	return lines
 }
 
-func (c chart) line(s series) line {
+func (c chart) line(s series, height func(float64) float64) line {
 	var path, dots strings.Builder
-	width, height := chartWidth/float64(max(len(c.Steps), 1)), c.scale()
+	width := chartWidth / float64(max(len(c.Steps), 1))
 	known := func(i int) bool { return i >= 0 && i < len(s.Values) && !math.IsNaN(s.Values[i]) }
 	for i, value := range s.Values {
 		if !known(i) {

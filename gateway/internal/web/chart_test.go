@@ -84,19 +84,6 @@ func TestLogarithmicScale(t *testing.T) {
 	}
 }
 
-func TestTicks(t *testing.T) {
-	t.Parallel()
-	for n, want := range map[int][]int{0: {}, 1: {0}, 5: {0, 1, 2, 3, 4}, 61: {0, 15, 30, 45, 60}} {
-		at := []int{}
-		for _, tick := range (chart{Steps: steps(n)}).Ticks() {
-			at = append(at, int(tick.GetSeconds()/60))
-		}
-		if diff := cmp.Diff(want, at); diff != "" {
-			t.Errorf("%d steps: %s", n, diff)
-		}
-	}
-}
-
 func TestChartsLeadToRequests(t *testing.T) {
 	t.Parallel()
 	c := chart{Steps: steps(2), Step: time.Minute, Write: short, Series: []series{{"failed", []float64{1, 2}}}, Requests: url.Values{"status": {"failure"}}}

@@ -8,66 +8,112 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// columnsCookie keeps which columns of the tokens' table a browser shows, by their names with a dot
-// between them. A table without any has none.
-const (
-	columnsCookie = "carousel_token_columns"
-	noColumns     = "none"
-)
-
-// tokenColumns are the columns that the table of tokens can have beside the name, in their order.
-var tokenColumns = []string{
-	"state", "expires_at", "in_flight", "requests", "failures", "last_used_at", "created_at", "weight", "kind", "fingerprint", "proxy",
+// columnSet are the columns that a table can have beside its first, in their order. A browser keeps
+// which of them it shows, by their names with a dot between them.
+type columnSet struct {
+	cookie string
+	names  []string
+	// usual is how many, from the first one, are shown unless others are chosen.
+	usual int
 }
 
-// usualColumns is how many of them, from the first one, are shown unless others are chosen.
-const usualColumns = 7
+// columnsQuery is the part of an address that has the columns of its table, as a cookie does.
+const columnsQuery = "columns"
 
-// columns are those that are shown.
-type columns []string
+// noColumns is what is kept of a table without any.
+const noColumns = "none"
+
+var tokenColumns = columnSet{cookie: "carousel_token_columns", usual: 7, names: []string{
+	"state", "expires_at", "in_flight", "requests", "failures", "last_used_at", "created_at", "weight", "kind", "fingerprint", "proxy",
+}}
+
+var logColumns = columnSet{cookie: "carousel_request_columns", usual: 7, names: []string{
+	"outcome", "model", "token", "total", "tokens", "cost", "attempts", "id", "dialect", "end_reason", "http_status", "replica",
+}}
+
+// columns are those of a set that are shown.
+type columns struct {
+	set   *columnSet
+	names []string
+}
 
 // Shows tells whether a column is shown.
-func (c columns) Shows(name string) bool { return slices.Contains(c, name) }
+func (c columns) Shows(name string) bool { return slices.Contains(c.names, name) }
 
 // All are the names of those that can be shown.
-func (columns) All() []string { return tokenColumns }
+func (c columns) All() []string { return c.set.names }
 
 // Usual tells whether none was chosen.
-func (c columns) Usual() bool { return slices.Equal(c, tokenColumns[:usualColumns]) }
+func (c columns) Usual() bool { return slices.Equal(c.names, c.set.names[:c.set.usual]) }
 
 // Wide tells whether there are more than fit on most screens.
-func (c columns) Wide() bool { return len(c) > usualColumns }
+func (c columns) Wide() bool { return len(c.names) > c.set.usual }
 
-// columnsOf are the columns that a browser shows.
-func columnsOf(r *http.Request) columns {
-	cookie, err := r.Cookie(columnsCookie)
-	if err != nil {
-		return tokenColumns[:usualColumns]
+// String is what addresses and cookies have.
+func (c columns) String() string {
+	if len(c.names) == 0 {
+		return noColumns
 	}
-	return known(strings.Split(cookie.Value, "."))
+	return strings.Join(c.names, ".")
 }
 
-// known are the columns that have these names, in their order.
-func known(names []string) columns {
-	var shown columns
-	for _, name := range tokenColumns {
+// standard are those that are shown unless others are chosen.
+func (s *columnSet) standard() columns { return columns{s, s.names[:s.usual]} }
+
+// of are those that have these names, in their order.
+func (s *columnSet) of(names []string) columns {
+	shown := columns{set: s}
+	for _, name := range s.names {
 		if slices.Contains(names, name) {
-			shown = append(shown, name)
+			shown.names = append(shown.names, name)
 		}
 	}
 	return shown
 }
 
-// GET /admin/tokens/columns: `column` names, or `usual`, and what the address of the list says. The
-// browser remembers them.
-func (s *Site) chooseColumns(c *gin.Context) {
-	query := c.Request.URL.Query()
-	chosen, value := known(query["column"]), ""
-	if !query.Has("usual") && !chosen.Usual() {
-		if value = strings.Join(chosen, "."); value == "" {
-			value = noColumns
-		}
+// read are the columns of a text; the usual ones where it is empty.
+func (s *columnSet) read(text string) columns {
+	if text == "" {
+		return s.standard()
 	}
-	setPreference(c, columnsCookie, value)
+	return s.of(strings.Split(text, "."))
+}
+
+// kept are the columns that a browser shows.
+func (s *columnSet) kept(r *http.Request) columns {
+	cookie, err := r.Cookie(s.cookie)
+	if err != nil {
+		return s.standard()
+	}
+	return s.read(cookie.Value)
+}
+
+// choose has the browser keep what the form asks for: `column` names, or `usual`.
+func (s *columnSet) choose(c *gin.Context) columns {
+	query := c.Request.URL.Query()
+	chosen := s.of(query["column"])
+	if query.Has("usual") {
+		chosen = s.standard()
+	}
+	value := chosen.String()
+	if chosen.Usual() {
+		value = ""
+	}
+	setPreference(c, s.cookie, value)
+	return chosen
+}
+
+// GET /admin/tokens/columns: the form, and what the address of the list says.
+func (s *Site) chooseTokenColumns(c *gin.Context) {
+	tokenColumns.choose(c)
 	seeOther(c, readTokenTable(c.Request.URL).address())
+}
+
+// GET /admin/logs/columns: the same for requests. The address of the list then has the columns, so
+// that a link to it shows the same to others.
+func (s *Site) chooseLogColumns(c *gin.Context) {
+	chosen := logColumns.choose(c)
+	filter := filterOf(c.Request.URL.Query())
+	filter.Columns = chosen.String()
+	seeOther(c, filter.address())
 }

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -63,6 +64,80 @@ func TestColumnsAreChosen(t *testing.T) {
 		}
 		if got := shown(set); !slices.Equal(got, c.shown) {
 			t.Errorf("%s shows %q", query, got)
+		}
+	}
+}
+
+// Which columns of requests are shown is remembered, and stands in the address: a link shows the
+// same to whoever remembers others.
+func TestColumnsOfRequests(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	shown := func(path, cookie string) string {
+		t.Helper()
+		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		page := parse(t, site.get(t, path, "Cookie", site.session.Cookie(r).String()+"; "+cookie).Body)
+		var names []string
+		for _, head := range page.all(func(n *html.Node) bool { return n.Data == "th" && attribute(n, "scope") == "col" }) {
+			names = append(names, strings.Join(strings.Fields(text(head)), " "))
+		}
+		for _, row := range page.all(func(n *html.Node) bool { return strings.HasPrefix(attribute(n, "id"), "entry-") }) {
+			if cells := len((document{root: row}).named("td")); cells != len(names) {
+				t.Errorf("%s: a row has %d cells below %d heads", path, cells, len(names))
+			}
+		}
+		return strings.Join(names, ", ")
+	}
+	const usual = "Time, Outcome, Model, Token Asked by, Total First byte, Prompt tokens Answer tokens, Cost, Attempts"
+	for _, c := range []struct{ path, cookie, want string }{
+		{"/admin/logs", "", usual},
+		{"/admin/logs", "carousel_request_columns=id.model", "Time, Model, Request id"},
+		{"/admin/logs?columns=replica.id.mood", "carousel_request_columns=model", "Time, Request id, Gateway replica"},
+		{"/admin/logs?columns=none", "", "Time"},
+	} {
+		if got := shown(c.path, c.cookie); got != c.want {
+			t.Errorf("%s with %q shows %s, want %s", c.path, c.cookie, got, c.want)
+		}
+	}
+	for query, want := range map[string]struct{ location, cookie string }{
+		"column=id&column=model&column=x&status=failure": {"/admin/logs?columns=model.id&status=failure", "carousel_request_columns=model.id"},
+		"":        {"/admin/logs?columns=none", "carousel_request_columns=none"},
+		"usual=1": {"/admin/logs?columns=outcome.model.token.total.tokens.cost.attempts", "carousel_request_columns="},
+	} {
+		w := site.get(t, "/admin/logs/columns?"+query)
+		cookie, _, _ := strings.Cut(w.Header().Get("Set-Cookie"), ";")
+		if w.Code != http.StatusSeeOther || w.Header().Get("Location") != want.location || cookie != want.cookie {
+			t.Errorf("%q: %d %s, then %s", query, w.Code, cookie, w.Header().Get("Location"))
+		}
+	}
+}
+
+// The filters of the page keep the columns of its address, and the file does not have them.
+func TestColumnsStayInAddresses(t *testing.T) {
+	t.Parallel()
+	page := parse(t, newSite(t, full()).get(t, "/admin/logs?columns=id&model=m").Body)
+	for _, link := range (document{root: page.byID("log-views")}).named("a") {
+		if !strings.Contains(attribute(link, "href"), "columns=id") {
+			t.Errorf("a view leads to %s", attribute(link, "href"))
+		}
+	}
+	if address := attribute(page.byID("log-file"), "href"); strings.Contains(address, "columns") {
+		t.Errorf("the file is at %s", address)
+	}
+}
+
+func TestRowsCanBeLow(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	for density, want := range map[string]string{"compact": "compact", "": "", "none": ""} {
+		w := site.post(t, "/admin/preferences", url.Values{"density": {density}, "next": {"/admin/logs"}})
+		cookie := ""
+		for _, set := range w.Result().Cookies() {
+			cookie = set.Name + "=" + set.Value
+		}
+		root := parse(t, site.get(t, "/admin/login", "Cookie", cookie).Body).named("html")[0]
+		if got := attribute(root, "data-density"); got != want {
+			t.Errorf("%q: rows are %q, want %q", density, got, want)
 		}
 	}
 }

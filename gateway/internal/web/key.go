@@ -57,6 +57,6 @@ func (s *Site) keyData(ctx context.Context, c *gin.Context, id string) (*keyData
 		Connect: s.connectPanel(c, answer.GetKey(), ""),
 	}
 	data.Use, err = s.keyUse(ctx, id, c.Query("range"))
-	data.Use.leadTo(id)
+	data.Use.leadTo(id, c.Request.URL)
 	return data, err
 }

@@ -28,10 +28,10 @@ func (u keyUse) Cost() string {
 	return amountText("usd", keyform.FormatAmount(tokenstorev1.KeyUnit_KEY_UNIT_USD, uint64(usage.Cost(u.Sum))))
 }
 
-// leadTo has the charts lead to the requests of a key.
-func (u keyUse) leadTo(id string) {
+// leadTo has the charts lead to the requests of a key, and to its page without some series.
+func (u keyUse) leadTo(id string, here *url.URL) {
 	for i := range u.Charts {
-		u.Charts[i].Requests = url.Values{"key_id": {id}}
+		u.Charts[i].Requests, u.Charts[i].Here = url.Values{"key_id": {id}}, here
 	}
 }
 

@@ -42,7 +42,7 @@ type kitData struct {
 	Filter    logFilter
 	Accounts  tokensData
 	Choices   []poolChoice
-	Entries   []*tokenstorev1.LogEntry
+	Entries   logTable
 	Requests  []entryData
 	History   history
 	Quotas    []quotaCount
@@ -78,8 +78,8 @@ func (s *Site) loadKit(_ context.Context, c *gin.Context) (any, error) {
 		Trouble:   page{Problem: texts["problem.store_away"], Degraded: &outage{kitAfter(0), kitAfter(time.Hour)}},
 		Charts:    kitCharts(), Use: kitUse(), Histogram: kitHistogram(), Outlook: kitOutlook(),
 		Filter:   logFilter{Status: "failure", Model: "gpt-4o", Retried: "true", From: kitTime.Format(time.RFC3339)},
-		Accounts: tokensData{Rows: tokens, Table: table, Columns: tokenColumns[:usualColumns], Total: &total}, Choices: table.poolChoices(upstreams, pools),
-		Entries: kitEntries(), Requests: kitRequests(), History: kitHistory(), Quotas: kitQuotas(),
+		Accounts: tokensData{Rows: tokens, Table: table, Columns: tokenColumns.standard(), Sparks: map[string]*spark{tokens[0].GetId(): sparkOf([sparkHours]uint64{3: 2, 4: 7, 5: 4, 12: 1, 20: 9, 23: 5})}, Total: &total}, Choices: table.poolChoices(upstreams, pools),
+		Entries: logTable{kitEntries(), logColumns.standard()}, Requests: kitRequests(), History: kitHistory(), Quotas: kitQuotas(),
 		Prices: kitPrices(), Parts: priceParts, Settings: kitSettings(), Shares: kitShares(), Form: kitForm(texts["kit.wrong"]),
 		Connect: connectPanel{Target: connect.Target{URL: "https://carousel.example", Model: "gpt-4o"}, Clients: connect.Clients(), Models: []string{"gpt-4o", "o3"}},
 		Actions: kitActions(), Tabs: page{Name: "use", Section: "use"}, Pager: logsData{First: "/admin/kit", Next: "/admin/kit"},
@@ -176,13 +176,13 @@ func kitCharts() []chart {
 	}
 }
 
-// kitUse is what a key has used, with charts of stacked bars.
+// kitUse is what a key has used, with charts of stacked bars; one leaves a series out.
 func kitUse() keyUse {
 	return keyUse{
 		Sum: &tokenstorev1.UsageSums{Requests: 120, Failures: 3, PromptTokens: 45_000, CompletionTokens: 9_000, UnpricedRequests: 2},
 		Charts: []chart{
-			{ID: "key_requests", Steps: kitSteps(), Bars: true, Write: compact, Least: 1, Series: []series{kitWave("succeeded", 10, 90), kitWave("failed", 0, 12)}},
-			{ID: "key_tokens", Steps: kitSteps(), Bars: true, Write: compact, Least: 1, Series: []series{kitWave("prompt", 1e3, 9e3), kitWave("completion", 100, 4e3)}},
+			{ID: "key_requests", Steps: kitSteps(), Here: &url.URL{Path: "/admin/kit", RawQuery: "hide=succeeded"}, Bars: true, Write: compact, Least: 1, Series: []series{kitWave("succeeded", 10, 90), kitWave("failed", 0, 12)}},
+			{ID: "key_tokens", Steps: kitSteps(), Here: &url.URL{Path: "/admin/kit"}, Bars: true, Write: compact, Least: 1, Series: []series{kitWave("prompt", 1e3, 9e3), kitWave("completion", 100, 4e3)}},
 		},
 	}
 }

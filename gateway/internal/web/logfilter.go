@@ -21,6 +21,9 @@ type logFilter struct {
 	ErrorKind, Retried, MinTotal string
 	// ID is the answer's id or its X-Request-Id.
 	ID string
+	// Columns are those of the table, as the address names them; empty: as the browser keeps them.
+	// They filter nothing.
+	Columns string
 }
 
 // logField is a part of the filter, by its name in the address.
@@ -54,11 +57,14 @@ func filterOf(query url.Values) logFilter {
 	for _, field := range f.fields() {
 		*field.value = strings.TrimSpace(query.Get(field.name))
 	}
+	if text := query.Get(columnsQuery); text != "" {
+		f.Columns = logColumns.read(text).String()
+	}
 	return f
 }
 
 // Set tells whether it filters anything.
-func (f logFilter) Set() bool { return f != logFilter{} }
+func (f logFilter) Set() bool { return f != logFilter{Columns: f.Columns} }
 
 // More tells whether it filters by what is folded away.
 func (f logFilter) More() bool {
@@ -66,7 +72,8 @@ func (f logFilter) More() bool {
 	return f.Set()
 }
 
-func (f logFilter) values() url.Values {
+// Fields are the parts that are set, by their names in the address.
+func (f logFilter) Fields() url.Values {
 	values := url.Values{}
 	for _, field := range f.fields() {
 		if *field.value != "" {
@@ -76,12 +83,13 @@ func (f logFilter) values() url.Values {
 	return values
 }
 
-// address is that of the page with this filter.
+// address is that of the page with this filter, and with its columns.
 func (f logFilter) address() string {
-	if !f.Set() {
-		return "/admin/logs"
+	values := f.Fields()
+	if f.Columns != "" {
+		values.Set(columnsQuery, f.Columns)
 	}
-	return "/admin/logs?" + f.values().Encode()
+	return (&url.URL{Path: "/admin/logs", RawQuery: values.Encode()}).String()
 }
 
 // Chips are the parts of the filter that are set.
@@ -113,6 +121,7 @@ func (f logFilter) Views() []choice {
 		{"slow", logFilter{MinTotal: slow}},
 		{"no_token", logFilter{ErrorKind: string(chat.NoTokenAvailable)}},
 	} {
+		each.filter.Columns = f.Columns
 		views = append(views, choice{each.name, each.filter.address(), each.filter == f})
 	}
 	return views
@@ -152,7 +161,7 @@ func (f logFilter) File() string {
 	if err != nil {
 		return ""
 	}
-	values := f.values()
+	values := f.Fields()
 	values.Set("format", "csv")
 	for name, at := range map[string]*timestamppb.Timestamp{"from": request.GetFrom(), "to": request.GetTo()} {
 		if at != nil {

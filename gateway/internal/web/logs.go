@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -19,9 +20,15 @@ const (
 	mostNew        = 200
 )
 
+// logTable are requests, and the columns that are shown of them.
+type logTable struct {
+	Entries []*tokenstorev1.LogEntry
+	Columns columns
+}
+
 type logsData struct {
-	Filter    logFilter
-	Entries   []*tokenstorev1.LogEntry
+	Filter logFilter
+	logTable
 	Models    []string
 	Total     uint64
 	Newest    string
@@ -36,6 +43,7 @@ type logsData struct {
 func (s *Site) loadLogs(ctx context.Context, c *gin.Context) (any, error) {
 	filter := filterOf(c.Request.URL.Query())
 	data := logsData{Filter: filter, Models: s.modelIDs()}
+	data.Columns = shownColumns(filter, c.Request)
 	request, err := filter.request()
 	if err != nil {
 		return data, err
@@ -54,6 +62,14 @@ func (s *Site) loadLogs(ctx context.Context, c *gin.Context) (any, error) {
 	return data, nil
 }
 
+// shownColumns are those of the address, or else those that the browser keeps.
+func shownColumns(filter logFilter, r *http.Request) columns {
+	if filter.Columns != "" {
+		return logColumns.read(filter.Columns)
+	}
+	return logColumns.kept(r)
+}
+
 // GET /admin/logs/tail: the rows that came after `after`, for the live tail. The
 // log's new end is in the header X-Log-Newest.
 func (s *Site) tail(c *gin.Context) {
@@ -63,7 +79,8 @@ func (s *Site) tail(c *gin.Context) {
 	}
 	ctx, cancel := s.Call(c)
 	defer cancel()
-	request, err := filterOf(c.Request.URL.Query()).request()
+	filter := filterOf(c.Request.URL.Query())
+	request, err := filter.request()
 	if err != nil {
 		s.fail(c, err)
 		return
@@ -74,7 +91,7 @@ func (s *Site) tail(c *gin.Context) {
 		s.fail(c, err)
 		return
 	}
-	rows, err := s.views.render(languageOf(c.Request), "logs", "rows", answer.GetEntries())
+	rows, err := s.views.render(languageOf(c.Request), "logs", "rows", logTable{answer.GetEntries(), shownColumns(filter, c.Request)})
 	if err != nil {
 		s.fail(c, err)
 		return

@@ -38,6 +38,7 @@ var places = []place{
 		{Section: "tokens", Text: "tokens", Href: "/admin/tokens"},
 		{Section: "upstreams", Text: "upstreams", Href: "/admin/upstreams"},
 		{Section: "quotas", Text: "quotas", Href: "/admin/quotas"},
+		{Section: "deleted", Text: "deleted", Href: deletedPath},
 	}},
 	{Name: "keys", Href: "/admin/keys", Icon: "key", Key: "k"},
 	{Name: "activity", Href: "/admin/activity", Icon: "clock", Key: "y"},

@@ -53,6 +53,9 @@ func (s *Site) loadOverview(ctx context.Context, c *gin.Context) (any, error) {
 		data.Connect = new(s.connectPanel(c, nil, ""))
 	}
 	read, failed := s.traffic(ctx, data.Span, c.Query("chart"), now)
+	if read.Chart != nil {
+		read.Chart.Here = c.Request.URL
+	}
 	if data.Traffic = read; err == nil {
 		err = failed
 	}

@@ -31,7 +31,9 @@ type page struct {
 	Theme string
 	// NoShortcuts: keys of a single character do nothing.
 	NoShortcuts bool
-	Version     string
+	// Compact: rows of tables are as low as they can be.
+	Compact bool
+	Version string
 	// Session is nil on the pages that are there without a login.
 	Session *auth.Session
 	Now     time.Time
@@ -125,7 +127,7 @@ func (s *Site) page(v view) gin.HandlerFunc {
 
 func (s *Site) newPage(c *gin.Context, name string) *page {
 	return &page{
-		Name: name, Path: c.Request.URL.RequestURI(), Theme: themeOf(c.Request), NoShortcuts: hasNoShortcuts(c.Request), Version: s.Version, Now: time.Now(),
+		Name: name, Path: c.Request.URL.RequestURI(), Theme: themeOf(c.Request), NoShortcuts: hasNoShortcuts(c.Request), Compact: isCompact(c.Request), Version: s.Version, Now: time.Now(),
 	}
 }
 
@@ -211,6 +213,7 @@ const (
 	themeCookie     = "carousel_theme"
 	languageCookie  = "carousel_language"
 	shortcutsCookie = "carousel_shortcuts"
+	densityCookie   = "carousel_density"
 )
 
 // noShortcuts is what whoever wants none has chosen; all others have the empty choice.
@@ -219,6 +222,14 @@ const noShortcuts = "off"
 func hasNoShortcuts(r *http.Request) bool {
 	cookie, err := r.Cookie(shortcutsCookie)
 	return err == nil && cookie.Value == noShortcuts
+}
+
+// compactRows is what whoever wants low rows has chosen; all others have the empty choice.
+const compactRows = "compact"
+
+func isCompact(r *http.Request) bool {
+	cookie, err := r.Cookie(densityCookie)
+	return err == nil && cookie.Value == compactRows
 }
 
 // themes are those that a reader can choose; the empty one is the system's.
@@ -232,7 +243,7 @@ func themeOf(r *http.Request) string {
 	return cookie.Value
 }
 
-// POST /admin/preferences: `theme`, `language` or `shortcuts`, and `next`.
+// POST /admin/preferences: `theme`, `language`, `shortcuts` or `density`, and `next`.
 func (s *Site) preferences(c *gin.Context) {
 	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxForm)
 	if err := auth.SameOrigin(c.Request); err != nil {
@@ -247,6 +258,9 @@ func (s *Site) preferences(c *gin.Context) {
 	}
 	if shortcuts, chosen := c.GetPostForm("shortcuts"); chosen && (shortcuts == "" || shortcuts == noShortcuts) {
 		setPreference(c, shortcutsCookie, shortcuts)
+	}
+	if density, chosen := c.GetPostForm("density"); chosen && (density == "" || density == compactRows) {
+		setPreference(c, densityCookie, density)
 	}
 	seeOther(c, localPath(c.PostForm("next")))
 }

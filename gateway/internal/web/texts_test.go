@@ -85,7 +85,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 		"js.move_", "activity.source.", "event.", "deed.", "subject.", "field.",
 		"alert.", "alert_state.", "severity.", "destination_kind.", "destination_help.", "destination_secret.", "mail_security.", "message_language.",
 		"silence_length.", "delivery_outcome.",
-		"chip.", "kit_state.", "kit.wrong", "test_advice.", "coming.", "budget_period.", "column.", "fill.",
+		"chip.", "kit_state.", "kit.wrong", "test_advice.", "coming.", "budget_period.", "column.", "log_column.", "fill.",
 	}
 	for key := range catalogue {
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(key, family) })
@@ -139,7 +139,8 @@ func TestNamesHaveTexts(t *testing.T) {
 		"cost_quality.":      {"reported", "estimated", "partial", "unpriced"},
 		"use.by_":            useDimensions,
 		"use.of_":            useDimensions,
-		"column.":            tokenColumns,
+		"column.":            tokenColumns.names,
+		"log_column.":        logColumns.names,
 		"fill.":              {string(fillAll), string(fillFirst), string(fillThen), string(fillNone), string(fillUnknown)},
 		"use.measure_":       useMeasures,
 		"chart.use_":         useMeasures,

@@ -19,7 +19,7 @@ const recentEntries = 10
 type tokenData struct {
 	Token   tokenRow
 	History history
-	Entries []*tokenstorev1.LogEntry
+	logTable
 	// HasAccount: the upstream can be asked about the account.
 	HasAccount bool
 	// HasLogin: people can log in to the upstream in the browser.
@@ -57,7 +57,7 @@ func (s *Site) loadToken(ctx context.Context, c *gin.Context) (any, error) {
 	}
 	data.History = historyOf(told.GetTransitions())
 	logs, err := s.Logs.Query(ctx, &tokenstorev1.QueryRequest{TokenId: id, Limit: recentEntries, OmitPrompts: true})
-	data.Entries = logs.GetEntries()
+	data.logTable = logTable{logs.GetEntries(), logColumns.standard()}
 	return data, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/url"
 	"slices"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -67,6 +68,9 @@ type tokensData struct {
 	// Table is what the list is: its filter, order and page.
 	Table   tokenTable
 	Columns columns
+	// Sparks are the requests of the last hours, by the tokens' ids; empty where there are too many
+	// tokens for that.
+	Sparks map[string]*spark
 	// Total is how many match; nil where the tokenstore does not count them.
 	Total     *uint32
 	Pools     []poolChoice
@@ -127,7 +131,7 @@ func (d tokensData) Later() string {
 func (d tokensData) Wide() bool { return d.Table.Upstream == "" }
 
 func (s *Site) loadTokens(ctx context.Context, c *gin.Context) (any, error) {
-	data := tokensData{Table: readTokenTable(c.Request.URL), Columns: columnsOf(c.Request)}
+	data := tokensData{Table: readTokenTable(c.Request.URL), Columns: tokenColumns.kept(c.Request)}
 	request := data.Table.request()
 	if cursor := c.Query("cursor"); cursor != "" { // of a tokenstore that does not know places
 		request.Cursor, request.Offset = cursor, 0
@@ -150,6 +154,9 @@ func (s *Site) loadTokens(ctx context.Context, c *gin.Context) (any, error) {
 	data.Logins = filter(data.Upstreams, s.HasLogins)
 	pools, poolErr := s.pools(ctx)
 	data.Pools = data.Table.poolChoices(data.Upstreams, pools)
+	if data.Columns.Shows("requests") && poolErr == nil && data.Pools[0].Count <= sharedAmong {
+		data.Sparks = s.sparks.read(ctx, s.Usage, time.Now())
+	}
 	return data, cmp.Or(err, poolErr)
 }
 

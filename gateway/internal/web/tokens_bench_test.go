@@ -14,7 +14,7 @@ import (
 // pageOfAccounts is the page of the accounts with so many rows, of every state.
 func pageOfAccounts(count int) *page {
 	at := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
-	data := tokensData{Table: tokenTable{Sort: newestFirst, Page: 1, Size: count}, Columns: tokenColumns[:usualColumns], Upstreams: []string{"cursor"}}
+	data := tokensData{Table: tokenTable{Sort: newestFirst, Page: 1, Size: count}, Columns: tokenColumns.standard(), Upstreams: []string{"cursor"}}
 	for i := range count {
 		token := &tokenstorev1.Token{
 			Id: fmt.Sprintf("t%06d", i), Upstream: "cursor", Alias: fmt.Sprintf("account %d", i), MaskedSecret: "user_…abcd", Tags: []string{"team-a"},

@@ -58,14 +58,26 @@ func (s *Site) traffic(ctx context.Context, shown span, chosen string, now time.
 	if err != nil {
 		return read, err
 	}
-	drawn := trafficChart(read.Chosen, buckets)
-	drawn.Step, drawn.Zoom = shown.step, "/admin/?"+url.Values{"chart": {read.Chosen}, "range": {ownRange}}.Encode()
-	read.Chart = &drawn
 	both, err := ask(from.Add(-shown.long), shown.long)
 	if n := len(both); err == nil && n > 1 {
 		read.Before, read.Total = both[n-2], both[n-1]
+		if !shown.Own() && read.Before.GetRequests() == 0 {
+			buckets = begun(buckets)
+		}
 	}
+	drawn := trafficChart(read.Chosen, buckets)
+	drawn.Step, drawn.Zoom = shown.step, "/admin/?"+url.Values{"chart": {read.Chosen}, "range": {ownRange}}.Encode()
+	read.Chart = &drawn
 	return read, err
+}
+
+// fewestSteps are drawn in any case.
+const fewestSteps = 12
+
+// begun leaves out what is before the first request: there was nothing to tell yet.
+func begun(buckets []*tokenstorev1.LogBucket) []*tokenstorev1.LogBucket {
+	first := slices.IndexFunc(buckets, func(b *tokenstorev1.LogBucket) bool { return b.GetRequests() > 0 })
+	return buckets[max(min(first, len(buckets)-fewestSteps), 0):]
 }
 
 // trafficChart draws what the buckets count.

@@ -97,7 +97,9 @@ func (s *Site) loadUse(ctx context.Context, c *gin.Context) (any, error) {
 	names := s.namesOf(ctx, query, data.Rows, s.texts(c.Request))
 	data.Filters = query.filters(names)
 	query.name(data.Rows, names)
-	data.Chart = useChart(query, span, rows, used)
+	if data.Chart = useChart(query, span, rows, used); data.Chart != nil {
+		data.Chart.Here = c.Request.URL
+	}
 	data.File = query.file(span)
 	return data, nil
 }

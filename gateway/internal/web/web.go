@@ -31,6 +31,7 @@ import (
 type Tokens interface {
 	ListTokens(context.Context, *tokenstorev1.ListTokensRequest, ...grpc.CallOption) (*tokenstorev1.ListTokensResponse, error)
 	GetToken(context.Context, *tokenstorev1.GetTokenRequest, ...grpc.CallOption) (*tokenstorev1.GetTokenResponse, error)
+	RestoreToken(context.Context, *tokenstorev1.RestoreTokenRequest, ...grpc.CallOption) (*tokenstorev1.RestoreTokenResponse, error)
 	ListTransitions(context.Context, *tokenstorev1.ListTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error)
 	PreviewUndo(context.Context, *tokenstorev1.PreviewUndoRequest, ...grpc.CallOption) (*tokenstorev1.PreviewUndoResponse, error)
 	UndoTransitions(context.Context, *tokenstorev1.UndoTransitionsRequest, ...grpc.CallOption) (*tokenstorev1.UndoTransitionsResponse, error)
@@ -140,6 +141,7 @@ type Site struct {
 	views  views
 	upkeep upkeep
 	alarms alarmCount
+	sparks sparks
 	news   *news.Desk
 }
 
@@ -183,7 +185,9 @@ func (s *Site) Routes(router gin.IRouter) {
 	site.POST("/alarms/acknowledge", s.acknowledgeAlarm)
 	site.POST("/tokens/test", s.testTokens)
 	site.Match(read, "/tokens/test", testsAddress)
-	site.Match(read, "/tokens/columns", s.chooseColumns)
+	site.Match(read, "/tokens/columns", s.chooseTokenColumns)
+	site.Match(read, "/logs/columns", s.chooseLogColumns)
+	site.POST("/tokens/deleted", s.restoreToken)
 	site.POST("/activity/undo", s.undoTransitions)
 	site.POST("/routes/edit", s.saveRoute)
 	site.POST("/routes/delete", s.deleteRoute)
@@ -211,6 +215,7 @@ func (s *Site) Routes(router gin.IRouter) {
 		"/alarms":             func(c *gin.Context) { seeOther(c, "/admin/") }, // Home has them
 		"/":                   s.page(overviewPage),
 		"/tokens":             s.page(tokensPage),
+		"/tokens/deleted":     s.page(deletedPage),
 		"/tokens/:id":         s.page(tokenPage),
 		"/logins/:id":         s.page(upstreamLoginPage),
 		"/keys":               s.page(keysPage),

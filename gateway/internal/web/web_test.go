@@ -99,6 +99,10 @@ func (s *store) GetToken(_ context.Context, r *tokenstorev1.GetTokenRequest, _ .
 	return ask[*tokenstorev1.GetTokenResponse](s, r)
 }
 
+func (s *store) RestoreToken(_ context.Context, r *tokenstorev1.RestoreTokenRequest, _ ...grpc.CallOption) (*tokenstorev1.RestoreTokenResponse, error) {
+	return ask[*tokenstorev1.RestoreTokenResponse](s, r)
+}
+
 func (s *store) ListTransitions(_ context.Context, r *tokenstorev1.ListTransitionsRequest, _ ...grpc.CallOption) (*tokenstorev1.ListTransitionsResponse, error) {
 	return ask[*tokenstorev1.ListTransitionsResponse](s, r)
 }
@@ -441,7 +445,7 @@ func text(n *html.Node) string {
 
 // pages are all that a login is needed for.
 var pages = []string{
-	"/admin/", "/admin/?range=24h", "/admin/?range=7d&chart=latency", "/admin/?chart=errors", "/admin/?chart=tokens&range=own&from=2026-01-31T10:00:00Z&to=2026-01-31T12:00:00Z", "/admin/tokens", "/admin/tokens?state=ready&q=x", "/admin/tokens/t2", "/admin/token-files", "/admin/move-in",
+	"/admin/", "/admin/?range=24h", "/admin/?range=7d&chart=latency", "/admin/?chart=errors", "/admin/?chart=tokens&range=own&from=2026-01-31T10:00:00Z&to=2026-01-31T12:00:00Z", "/admin/tokens", "/admin/tokens?state=ready&q=x", "/admin/tokens/t2", "/admin/tokens/deleted", "/admin/token-files", "/admin/move-in",
 	"/admin/logs", "/admin/logs?status=failure&stream=true&from=2026-01-31T12:00", "/admin/logs/chatcmpl-1", "/admin/settings", "/admin/pages",
 	"/admin/upstreams", "/admin/routes", "/admin/routes?saved=fast", "/admin/routes/edit", "/admin/routes/edit?name=fast", "/admin/why?model=fast", "/admin/why?model=m1", "/admin/why?model=nope", "/admin/why",
 	"/admin/keys", "/admin/keys?state=deleted&q=x&tag=y&deleted=k1", "/admin/keys/new", "/admin/keys/k1", "/admin/keys/k1?range=30d&done=saved&model=m1",

@@ -1,9 +1,14 @@
 // Has charts tell their values: under the pointer, by the arrow keys and by touch. A step, or a
 // span that is drawn over, leads to the requests behind it and to itself drawn larger. A chart of
 // marks, whose rows have their place (data-x, data-y, in percent), tells of one mark at a time. All
-// that is told stands in the chart's table, which is there without scripts.
+// that is told stands in the chart's table, which is there without scripts. What one chart tells of
+// is marked in all others with the same steps. An entry of the legend leaves its series out, or has
+// it drawn again, as the address then says.
 
-import { el, t } from './page.js';
+import { redraw } from './live.js';
+import { complain, el, t } from './page.js';
+
+const plots = new Set();
 
 class Plot {
   #figure;
@@ -24,6 +29,7 @@ class Plot {
       class: 'plot', 'data-added': true, tabindex: '0', role: 'slider', 'aria-orientation': 'horizontal', 'aria-describedby': help.id,
       'aria-label': figure.querySelector('figcaption').textContent, 'aria-valuemin': 1, 'aria-valuemax': this.#rows().length, 'aria-valuenow': 1,
     }, this.#span);
+    plots.add(this);
     figure.append(this.#area, this.#told, help);
     this.#point();
     this.#area.addEventListener('keydown', (event) => this.#key(event));
@@ -36,6 +42,25 @@ class Plot {
     figure.addEventListener('focusout', ({ relatedTarget }) => { if (!figure.contains(relatedTarget)) this.#hide(); });
     document.addEventListener('refreshed', () => { if (this.#at >= 0) this.#show(this.#at, this.#began); });
     this.#area.setAttribute('aria-valuetext', this.#sentence(0, 0));
+  }
+
+  // The first and the last step, by which charts with the same ones are known.
+  #steps() {
+    const times = [...this.#rows()].map((row) => row.querySelector('time')?.dateTime);
+    return this.#marked() || !times[0] ? undefined : `${times.length} ${times[0]} ${times.at(-1)}`;
+  }
+
+  // The other charts with the same steps.
+  #peers() {
+    const steps = this.#steps();
+    return [...plots].filter((plot) => plot !== this && steps !== undefined && plot.#steps() === steps);
+  }
+
+  // Marks steps that another chart tells of; without any, none.
+  #echo(first, last) {
+    if (this.#at >= 0) return; // it has its own
+    this.#span.hidden = first === undefined;
+    if (first !== undefined) this.#place(first, last, this.#rows().length);
   }
 
   #rows() { return this.#figure.querySelectorAll('.as-table tbody tr'); }
@@ -124,9 +149,14 @@ class Plot {
 
   // Marks the steps, and puts what is told beside them.
   #cover(first, last, n) {
+    this.#place(first, last, n);
+    this.#beside(50 * (first + last + 1) / n);
+    for (const plot of this.#peers()) plot.#echo(first, last);
+  }
+
+  #place(first, last, n) {
     this.#span.style.left = `${100 * first / n}%`;
     this.#span.style.width = `${100 * (last - first + 1) / n}%`;
-    this.#beside(50 * (first + last + 1) / n);
   }
 
   // Marks the place of a mark, and puts what is told beside it.
@@ -144,6 +174,7 @@ class Plot {
   }
 
   #hide() {
+    if (this.#at >= 0) for (const plot of this.#peers()) plot.#echo();
     this.#at = this.#began = -1;
     this.#stays = false;
     this.#span.hidden = true;
@@ -170,7 +201,7 @@ class Plot {
   #content(first, last) {
     const content = [el('p', { class: 'told-at' }, this.#time(first, last))];
     if (first === last) {
-      const kinds = [...this.#figure.querySelectorAll('.legend li')].map((li) => li.className);
+      const kinds = [...this.#figure.querySelectorAll('.legend li:not(.off)')].map((li) => li.className);
       content.push(el('ul', { class: 'told-values' }, ...this.#values(this.#rows()[first]).map(([name, value], i) =>
         el('li', { class: kinds[i] ?? '' }, el('span', {}, name), el('strong', {}, value)))));
     }
@@ -211,3 +242,20 @@ function plot() {
 
 plot();
 document.addEventListener('refreshed', plot);
+
+// The entries of legends are links; as buttons they also hear the space key.
+const entryOf = (event) => event.target.closest('.legend [role="button"]');
+
+document.addEventListener('click', (event) => {
+  const entry = entryOf(event);
+  if (!entry || event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  history.replaceState(history.state, '', entry.href);
+  redraw().catch(complain);
+});
+
+document.addEventListener('keydown', (event) => {
+  if (event.key !== ' ' || !entryOf(event)) return;
+  event.preventDefault();
+  entryOf(event).click();
+});

@@ -18,6 +18,12 @@ export async function refresh() {
   return asking;
 }
 
+/** Brings them, and all charts, to what the page's address now says. */
+export async function redraw() {
+  await asking?.catch(() => {}); // it may have asked for the address of before
+  return refresh();
+}
+
 async function ask() {
   const response = await fetch(location.href, {
     cache: 'no-store',
@@ -36,7 +42,7 @@ async function ask() {
   const fresh = new DOMParser().parseFromString(await response.text(), 'text/html');
   if (response.status < 500) heard();
   times(fresh);
-  for (const part of document.querySelectorAll('[data-live]')) {
+  for (const part of document.querySelectorAll('[data-live], figure.chart')) {
     const now = fresh.getElementById(part.id);
     if (now) morph(part, now);
   }

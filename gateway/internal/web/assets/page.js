@@ -149,6 +149,7 @@ function tickOf(at) {
 
 /** Writes the times within root as this reader would. */
 export function times(root) {
+  for (const text of root.querySelectorAll('text[data-at]')) text.textContent = tickOf(new Date(text.dataset.at));
   for (const element of root.querySelectorAll('time[datetime]')) {
     const at = new Date(element.dateTime);
     if ('tick' in element.dataset) {

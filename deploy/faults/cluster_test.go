@@ -72,7 +72,7 @@ func startSpread(t *testing.T) *spread {
 	s.names = s.spreadNames()
 	for _, name := range s.names {
 		s.PutUpstream(name, map[string]any{"driver": "openai", "base_url": s.SimURL + "/v1", "models": []string{"m"}})
-		s.tokens = append(s.tokens, s.AddTokens(name, name, 4, capacity)...)
+		s.tokens = append(s.tokens, s.AddTokens(name, name, 9, capacity)...)
 		s.loads[name] = stack.Load{Gateways: s.Gateways, Rate: 10, Model: name + "/m"}.Start(t)
 	}
 	untilProven(t, s.Stack)

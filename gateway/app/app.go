@@ -382,6 +382,10 @@ func (g *Gateway) condition(ctx context.Context) error {
 		return ops.Degraded(fmt.Sprintf("the tokenstore can't be reached since %s; requests to %s are served from this gateway's reserve until %s, all others are refused",
 			outage.Since.UTC().Format(time.RFC3339), strings.Join(outage.Upstreams, ", "), outage.Until.UTC().Format(time.RFC3339)))
 	}
+	if away := g.leases.PoolsAway(); len(away) > 0 && err == nil {
+		return ops.Degraded(fmt.Sprintf("the store of the tokens of %s can't be reached; requests to them are served from this gateway's reserve, all others as always",
+			strings.Join(away, ", ")))
+	}
 	return err
 }
 

@@ -173,9 +173,24 @@ func (k *keeper) patiently(ctx context.Context, look func(context.Context) error
 	return <-done
 }
 
-// look finds out whether the store can be used: its data are fit, it takes writes and
-// saves them.
+// look finds out whether the store can be used. One that was, and of whose servers some can't be
+// reached now, still can: the pools on the others are served.
 func (k *keeper) look(ctx context.Context) error {
+	err := k.lookAtAll(ctx)
+	if err == nil || !k.seeded || ctx.Err() != nil {
+		return err
+	}
+	text := k.store.PartlyAway(ctx)
+	if text == "" {
+		return err
+	}
+	k.warn(ctx, []redisstore.Warning{{Kind: redisstore.PartlyAway, Text: text}})
+	return nil
+}
+
+// lookAtAll finds out whether all of the store can be used: its data are fit, it takes writes and
+// saves them.
+func (k *keeper) lookAtAll(ctx context.Context) error {
 	looking, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	if err := k.store.Prepare(looking); err != nil {

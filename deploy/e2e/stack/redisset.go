@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -122,6 +123,73 @@ func StartCluster(t testing.TB) *RedisSet {
 	set.URL = "redis://" + strings.Join(addrs[:primaries], ",")
 	set.connect(&redis.UniversalOptions{Addrs: addrs, IsClusterMode: true})
 	return set
+}
+
+// Configure sets a parameter of every server that answers.
+func (r *RedisSet) Configure(parameter, value string) {
+	r.t.Helper()
+	for addr := range r.servers {
+		node := redis.NewClient(&redis.Options{Addr: addr})
+		if node.Ping(r.t.Context()).Err() == nil {
+			r.must(node.ConfigSet(r.t.Context(), parameter, value).Err())
+		}
+		_ = node.Close()
+	}
+}
+
+// Commands is how many of a command each server has carried out since it started; of one that does not
+// answer there is none.
+func (r *RedisSet) Commands(command string) map[*Process]int {
+	r.t.Helper()
+	counts := map[*Process]int{}
+	for addr, process := range r.servers {
+		node := redis.NewClient(&redis.Options{Addr: addr})
+		text, err := node.Info(r.t.Context(), "commandstats").Result()
+		_ = node.Close()
+		if err != nil {
+			continue
+		}
+		counts[process] = 0
+		if _, after, found := strings.Cut(text, "cmdstat_"+command+":calls="); found {
+			number, _, _ := strings.Cut(after, ",")
+			counts[process], _ = strconv.Atoi(number)
+		}
+	}
+	return counts
+}
+
+// KeysOf is how many keys of a key's slot each server has: the slot's primary, and its replica. Of one that does not
+// answer there is none.
+func (r *RedisSet) KeysOf(key string) map[*Process]int64 {
+	r.t.Helper()
+	counts := map[*Process]int64{}
+	for addr, process := range r.servers {
+		node := redis.NewClient(&redis.Options{Addr: addr})
+		slot, err := node.ClusterKeySlot(r.t.Context(), key).Result()
+		if err == nil {
+			counts[process], _ = node.ClusterCountKeysInSlot(r.t.Context(), int(slot)).Result()
+		}
+		_ = node.Close()
+	}
+	return counts
+}
+
+// AwaitReplicas waits until as many primaries of the Cluster as it had at its start have a replica that has
+// all of their data.
+func (r *RedisSet) AwaitReplicas() {
+	r.t.Helper()
+	Eventually(r.t, "every primary has a replica that is up to date", startLimit, func() bool {
+		whole := 0
+		for addr := range r.servers {
+			node := redis.NewClient(&redis.Options{Addr: addr})
+			info := node.Info(r.t.Context(), "replication").Val()
+			_ = node.Close()
+			if strings.Contains(info, "role:master") && strings.Contains(info, "state=online") {
+				whole++
+			}
+		}
+		return whole == len(r.servers)/2
+	})
 }
 
 // server starts a server with more arguments and returns its address.

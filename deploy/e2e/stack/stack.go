@@ -221,6 +221,12 @@ func (s *Stack) AwaitReserves(upstream string) {
 	}
 	client := s.RedisClient()
 	defer func() { _ = client.Close() }()
+	s.AwaitReservesIn(client, upstream)
+}
+
+// AwaitReservesIn is AwaitReserves for a Redis of several servers, such as that of a RedisSet.
+func (s *Stack) AwaitReservesIn(client redis.UniversalClient, upstream string) {
+	s.t.Helper()
 	pool := "c1:{pool:" + upstream + "}:"
 	// heard tells when the replicas that hold something were heard last.
 	heard := func() map[string]string {

@@ -58,8 +58,10 @@ const (
 
 // Lease permits one request with one token. Whoever acquires one settles it.
 type Lease struct {
-	ID          string
-	TokenID     string
+	ID      string
+	TokenID string
+	// Upstream is where the token is; empty where nobody has told.
+	Upstream    string
 	Alias       string
 	Fingerprint string
 	// MaskedSecret is what may be shown of the secret.

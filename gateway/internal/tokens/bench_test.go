@@ -67,7 +67,7 @@ func BenchmarkRecord(b *testing.B) {
 func BenchmarkAcquireAndSettle(b *testing.B) {
 	l := NewLeases(nil, "replica-1", &counts{}, slog.New(slog.DiscardHandler))
 	now := time.Now()
-	granted := heldFrom(leaseOf("a", 1), now, now)
+	granted := heldFrom(leaseOf("a", 1), "", now, now)
 	b.ReportAllocs()
 	for b.Loop() {
 		now := time.Now()

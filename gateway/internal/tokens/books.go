@@ -221,6 +221,21 @@ func (b *books) resume() {
 	}
 }
 
+// again implements sessionBooks.
+func (b *books) again(keyIDs []string) {
+	if len(keyIDs) == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range keyIDs {
+		if of := b.byKey[id]; of != nil {
+			of.unsaid = true
+			b.note(of)
+		}
+	}
+}
+
 // giveBack implements sessionBooks.
 func (b *books) giveBack(keyIDs []string, pause time.Duration) {
 	if len(keyIDs) == 0 {

@@ -253,7 +253,7 @@ func within(t *testing.T, limit time.Duration, what string, holds func() bool) t
 
 func works(leases *Leases) func() bool {
 	return func() bool {
-		_, away := leases.reserve.watch()
+		_, away := leases.reserve.watch("")
 		return !away && leases.session.works()
 	}
 }

@@ -27,12 +27,12 @@ type held struct {
 }
 
 // heldFrom is what the store has granted, at since or later.
-func heldFrom(granted *tokenstorev1.Lease, since, now time.Time) *held {
+func heldFrom(granted *tokenstorev1.Lease, upstream string, since, now time.Time) *held {
 	made := &held{
 		lease: leaseFrom(granted), epoch: granted.GetEpoch(), capped: granted.GetCapped(),
 		ttl: granted.GetTtl().AsDuration(), renewed: now,
 	}
-	made.lease.Term = &made.term
+	made.lease.Upstream, made.lease.Term = upstream, &made.term
 	made.term.Extend(since.Add(made.ttl))
 	return made
 }

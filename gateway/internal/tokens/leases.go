@@ -116,7 +116,7 @@ func (l *Leases) acquireGranted(ctx context.Context, errand errand) (taken *leas
 		return nil, false, &chat.Error{Kind: chat.InvalidRequest, Message: "the names that the request gives are too long"}
 	}
 	fromStock := takesAny(demand) && !unpaid(demand.Charge)
-	away, isAway := l.reserve.watch()
+	away, isAway := l.reserve.watch(demand.Upstream)
 	if isAway {
 		if fromStock {
 			taken = l.stocks.leftover(demand)
@@ -162,27 +162,41 @@ func (l *Leases) await(ctx context.Context, waiting *waiter, errand errand, away
 			waiting.charge.Held = true
 		}
 	}()
-	select {
-	case got := <-waiting.answer:
-		if got.err != nil {
-			l.observe.Denied()
-			return nil, false, got.err
+	for isAway := false; !isAway; {
+		select {
+		case got := <-waiting.answer:
+			return l.answered(got, errand)
+		case <-away: // of this pool, or another
+			if away, isAway = l.reserve.watch(errand.demand.Upstream); isAway {
+				retry = true
+			}
+			continue
+		case <-ctx.Done():
+			err = chat.AsError(context.Cause(ctx))
+		case <-timer.C:
+			err = &chat.Error{Kind: chat.StoreUnavailable, Message: "the tokenstore can't be reached", RetryAfter: time.Second}
 		}
-		l.observe.Leased(got.ahead, time.Since(errand.began))
-		if got.ahead {
-			return from(lease.Ahead, got.lease), false, nil
-		}
-		return from(lease.Asked, got.lease), false, nil
-	case <-away:
-		retry = true
-	case <-ctx.Done():
-		err = chat.AsError(context.Cause(ctx))
-	case <-timer.C:
-		err = &chat.Error{Kind: chat.StoreUnavailable, Message: "the tokenstore can't be reached", RetryAfter: time.Second}
+		break
 	}
 	l.stocks.leave(waiting)
 	l.session.withdraw(waiting)
 	return nil, retry, err
+}
+
+// answered is what the answer to a demand means for its request.
+func (l *Leases) answered(got answer, errand errand) (taken *lease.Lease, retry bool, err error) {
+	switch {
+	case got.away:
+		return nil, true, nil
+	case got.err != nil:
+		l.observe.Denied()
+		return nil, false, got.err
+	}
+	l.observe.Leased(got.ahead, time.Since(errand.began))
+	if got.ahead {
+		return from(lease.Ahead, got.lease), false, nil
+	}
+	return from(lease.Asked, got.lease), false, nil
 }
 
 // Pay settles a request's charge with what it has used; nothing: it is given back. A charge that
@@ -221,7 +235,7 @@ func (l *Leases) PoolChanged() { l.stocks.empty() }
 
 // Ready returns nil while a session is open and works, or the reserve serves.
 func (l *Leases) Ready(context.Context) error {
-	_, isAway := l.reserve.watch()
+	_, isAway := l.reserve.watch("")
 	if isAway && l.reserve.usable() || !isAway && l.session.works() {
 		return nil
 	}
@@ -240,6 +254,10 @@ type Outage struct {
 // Outage returns the present outage; nil while all is well, or where there is no
 // reserve.
 func (l *Leases) Outage() *Outage { return l.reserve.present() }
+
+// PoolsAway are the upstreams whose pools can't be reached while others can: their requests are served
+// from the reserve.
+func (l *Leases) PoolsAway() []string { return l.reserve.poolsAway() }
 
 // ServedAlone returns how long the reserve has served in outages that are over.
 func (l *Leases) ServedAlone() time.Duration { return l.reserve.alone() }

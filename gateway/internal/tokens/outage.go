@@ -2,6 +2,7 @@ package tokens
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -14,11 +15,100 @@ import (
 // store that has just gone away: what is restarted comes back within it.
 const reconnectTime = time.Second
 
-// outage is a time in which the store is away.
+// errPoolAway is why a pool is away of which nothing else was said.
+var errPoolAway = errors.New("the tokenstore does not reach it")
+
+// outage is a time in which the store is away, or the pool of one upstream while others are there.
 type outage struct {
 	since  time.Time
 	served int
 	over   chan struct{} // closed at its end
+	// upstream is whose pool is away; empty: it is the store. until is how long what is held of that
+	// pool may be used.
+	upstream string
+	until    time.Time
+}
+
+// what is away.
+func (o *outage) what() string {
+	if o.upstream != "" {
+		return "the store of this upstream's tokens"
+	}
+	return "the tokenstore"
+}
+
+// degraded reports whether there is an outage, if only of a pool; mu is held.
+func (r *reserve) degraded() bool { return r.outage != nil || len(r.pools) > 0 }
+
+// outageOf is the outage that concerns an upstream; nil where there is none. mu is held.
+func (r *reserve) outageOf(upstream string) *outage {
+	if r.outage != nil {
+		return r.outage
+	}
+	return r.pools[upstream]
+}
+
+// untilOf is until when what is held of an upstream may be used; mu is held.
+func (r *reserve) untilOf(upstream string) time.Time {
+	if of := r.pools[upstream]; of != nil {
+		return of.until
+	}
+	return r.until
+}
+
+// note tells that an outage begins: those that wait look whether it concerns them. It is called before the
+// outage is noted; mu is held.
+func (r *reserve) note() {
+	if !r.degraded() {
+		r.degradedSince = time.Now()
+		r.observe.Degraded(true)
+	}
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// noteEnd is note for the end, once it is noted; mu is held.
+func (r *reserve) noteEnd() {
+	if !r.degraded() {
+		r.spent += time.Since(r.degradedSince)
+		r.observe.Degraded(false)
+	}
+}
+
+// beginOf begins an outage of one pool, unless there is one: its requests are served from the reserve
+// from now on, and all others by the store.
+func (r *reserve) beginOf(upstream string, why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.beginPool(upstream, why)
+}
+
+// beginPool is beginOf; mu is held.
+func (r *reserve) beginPool(upstream string, why error) {
+	if r.pools[upstream] != nil || r.leaving {
+		return
+	}
+	until := r.until
+	r.note()
+	r.pools[upstream] = &outage{since: time.Now(), over: make(chan struct{}), upstream: upstream, until: until}
+	r.log.LogAttrs(context.Background(), slog.LevelWarn, "pool away: its requests are served from the reserve", slog.String("upstream", upstream),
+		slog.Any("error", why), slog.Time("until", until))
+}
+
+// endPool ends the outage of a pool; mu is held.
+func (r *reserve) endPool(over *outage) {
+	delete(r.pools, over.upstream)
+	close(over.over)
+	r.noteEnd()
+	r.log.LogAttrs(context.Background(), slog.LevelInfo, "pool back", slog.String("upstream", over.upstream),
+		slog.Duration("after", time.Since(over.since)), slog.Int("served", over.served))
+}
+
+// poolsAway are the upstreams whose pools alone are away.
+func (r *reserve) poolsAway() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.pools))
 }
 
 // begin begins an outage, unless there is one. Requests are served from the reserve
@@ -29,9 +119,8 @@ func (r *reserve) begin(why error) bool {
 	if r.outage != nil || r.leaving {
 		return true
 	}
+	r.note()
 	r.outage = &outage{since: time.Now(), over: make(chan struct{})}
-	close(r.away)
-	r.observe.Degraded(true)
 	r.log.LogAttrs(context.Background(), slog.LevelWarn, "tokenstore away: degraded service begins", slog.Any("error", why),
 		slog.Int("tokens", len(r.holds)), slog.Time("until", r.until))
 	return true
@@ -43,21 +132,20 @@ func (r *reserve) end() {
 	if over == nil {
 		return
 	}
-	r.outage, r.spent = nil, r.spent+time.Since(over.since)
-	r.away = make(chan struct{})
-	r.queue = nil // they hear it by over
+	r.outage = nil
+	r.queue = slices.DeleteFunc(r.queue, func(each *reserveWaiter) bool { return r.pools[each.demand.Upstream] == nil }) // they hear it by over
 	close(over.over)
-	r.observe.Degraded(false)
+	r.noteEnd()
 	r.log.LogAttrs(context.Background(), slog.LevelInfo, "tokenstore back: degraded service ends",
 		slog.Duration("after", time.Since(over.since)), slog.Int("served", over.served), slog.Int("reports", len(r.reports)))
 }
 
-// watch returns a channel that is closed when an outage begins, and whether there is
-// one now.
-func (r *reserve) watch() (away <-chan struct{}, isAway bool) {
+// watch returns a channel that is closed when an outage begins, of whatever, and whether one
+// concerns the upstream now. An empty one is of the store.
+func (r *reserve) watch(upstream string) (changed <-chan struct{}, isAway bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.away, r.outage != nil
+	return r.changed, r.outageOf(upstream) != nil
 }
 
 // present tells of the outage that is served from the reserve; nil when none is.
@@ -90,13 +178,21 @@ func (r *reserve) hear(response *tokenstorev1.SessionResponse, now time.Time) {
 	defer r.mu.Unlock()
 	answer := response.GetReserve()
 	if answer != nil {
+		for _, upstream := range answer.GetAwayUpstreams() { // before the answer prolongs what is held of others
+			r.beginPool(upstream, errPoolAway)
+		}
 		r.answered(answer)
 	}
 	if answer != nil && !answer.GetSettling() || !r.keeps() {
 		r.end()
+		for _, each := range r.pools {
+			if !slices.Contains(answer.GetAwayUpstreams(), each.upstream) {
+				r.endPool(each)
+			}
+		}
 	}
-	if r.outage == nil {
-		for _, upstream := range response.GetWanted() {
+	for _, upstream := range response.GetWanted() {
+		if r.outageOf(upstream) == nil {
 			r.giveUp(upstream)
 		}
 	}

@@ -91,7 +91,7 @@ func (p *pending) take(message *tokenstorev1.SessionRequest, open map[*lease.Lea
 	for _, each := range takeFirst(maxInMessage, &p.renewals) {
 		if open[&each.lease] != nil {
 			renewed = append(renewed, each)
-			message.Renewals = append(message.Renewals, &tokenstorev1.LeaseRef{LeaseId: each.lease.ID, TokenId: each.lease.TokenID})
+			message.Renewals = append(message.Renewals, &tokenstorev1.LeaseRef{LeaseId: each.lease.ID, TokenId: each.lease.TokenID, Upstream: each.lease.Upstream})
 		}
 	}
 	return reports, renewed

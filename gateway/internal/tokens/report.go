@@ -61,12 +61,12 @@ func reportOf(done *lease.Lease, outcome lease.Outcome) *tokenstorev1.Report {
 	return &tokenstorev1.Report{
 		LeaseId: done.ID, TokenId: done.TokenID, Outcome: outcomeOf(outcome.Class), Model: reportText(outcome.Model),
 		RetryAfter: durationOf(outcome.RetryAfter), Detail: reportText(outcome.Detail), RequestId: outcome.RequestID,
-		ModelOnly: outcome.ModelOnly, Group: outcome.Group, GroupWide: outcome.GroupWide,
+		Upstream: done.Upstream, ModelOnly: outcome.ModelOnly, Group: outcome.Group, GroupWide: outcome.GroupWide,
 	}
 }
 
 func unusedReport(of *lease.Lease) *tokenstorev1.Report {
-	return &tokenstorev1.Report{LeaseId: of.ID, TokenId: of.TokenID, Outcome: tokenstorev1.Outcome_OUTCOME_UNUSED}
+	return &tokenstorev1.Report{LeaseId: of.ID, TokenId: of.TokenID, Upstream: of.Upstream, Outcome: tokenstorev1.Outcome_OUTCOME_UNUSED}
 }
 
 // reportText is a text that clients or upstreams chose, such that it can travel.

@@ -1,10 +1,12 @@
 package tokens
 
 import (
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"carousel.internal/gateway/internal/lease"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -19,7 +21,7 @@ const (
 func (r *reserve) due(now time.Time, quiet bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	early := quiet && r.outage == nil && !r.urgent && now.Sub(r.said) < quietReserveEvery
+	early := quiet && !r.degraded() && !r.urgent && now.Sub(r.said) < quietReserveEvery
 	return !early && r.mayAsk(now)
 }
 
@@ -27,14 +29,37 @@ func (r *reserve) due(now time.Time, quiet bool) bool {
 func (r *reserve) say(now time.Time) (*tokenstorev1.Reservation, []*tokenstorev1.ReserveReport) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.reservation(now), takeMessages(&r.reports)
+	sayable, later := r.sayable()
+	said := takeMessages(&sayable)
+	r.reports = sayable
+	if len(later) > 0 {
+		r.reports = slices.Concat(sayable, later)
+	}
+	return r.reservation(now), said
+}
+
+// sayable are the reports that can be said now, and those of pools that are away, which wait; mu is held.
+// The order within a pool is kept.
+func (r *reserve) sayable() (now, later []*tokenstorev1.ReserveReport) {
+	if len(r.pools) == 0 {
+		return r.reports, nil
+	}
+	for _, each := range r.reports {
+		if r.pools[each.GetReport().GetUpstream()] == nil {
+			now = append(now, each)
+		} else {
+			later = append(later, each)
+		}
+	}
+	return now, later
 }
 
 // unsaid implements sessionReserve.
 func (r *reserve) unsaid() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.reports)
+	sayable, _ := r.sayable()
+	return len(sayable)
 }
 
 // renew implements sessionReserve.
@@ -59,7 +84,7 @@ func (r *reserve) reservation(now time.Time) *tokenstorev1.Reservation {
 	r.asked, r.said, r.urgent = now, now, false
 	asked := &tokenstorev1.Reservation{Instance: r.Instance, Ttl: durationpb.New(r.Time), Leaving: r.leaving}
 	for id, each := range r.holds {
-		asked.Holds = append(asked.Holds, &tokenstorev1.Slots{TokenId: id, Slots: uint32(each.slots)}) //nolint:gosec // as the store said
+		asked.Holds = append(asked.Holds, &tokenstorev1.Slots{TokenId: id, Upstream: each.upstream, Slots: uint32(each.slots)}) //nolint:gosec // as the store said
 	}
 	return asked
 }
@@ -83,10 +108,16 @@ func (r *reserve) answered(answer *tokenstorev1.Reserve) {
 	}
 	for _, added := range answer.GetAdded() {
 		r.holds[added.GetLease().GetTokenId()] = &hold{
-			lease: leaseFrom(added.GetLease()), upstream: added.GetUpstream(), epoch: added.GetLease().GetEpoch(),
+			lease: reservedFrom(added), upstream: added.GetUpstream(), epoch: added.GetLease().GetEpoch(),
 			slots: int(added.GetSlots()), models: map[string]time.Time{},
 		}
 	}
+}
+
+func reservedFrom(added *tokenstorev1.Reserved) lease.Lease {
+	made := leaseFrom(added.GetLease())
+	made.Upstream = added.GetUpstream()
+	return made
 }
 
 // retire ends the use of a token; mu is held.

@@ -49,12 +49,15 @@ type reserve struct {
 	holds map[string]*hold
 	// open has the leases that requests have, by what acquire returned.
 	open map[*lease.Lease]*hold
-	// outage is the present one; nil while all is well. away is closed when one
-	// begins.
-	outage *outage
-	away   chan struct{}
-	// spent is how long all outages have lasted that are over.
-	spent time.Duration
+	// outage is the present one; nil while the store is there. pools are those of single pools, by
+	// upstream. changed is closed, and another one made, when any begins.
+	outage  *outage
+	pools   map[string]*outage
+	changed chan struct{}
+	// degradedSince is when the first of the present ones began, and spent how long the times
+	// have lasted in which there was any, and which are over.
+	degradedSince time.Time
+	spent         time.Duration
 	// asked is when the reservation that is under way was sent; zero: none is.
 	asked time.Time
 	// said is when the last one was sent; urgent: the next one can't wait.
@@ -97,7 +100,7 @@ type reserveWaiter struct {
 func newReserve(nudge func(), observe Observer, log *slog.Logger) *reserve {
 	return &reserve{
 		nudge: nudge, observe: observe, log: log,
-		holds: map[string]*hold{}, open: map[*lease.Lease]*hold{}, away: make(chan struct{}),
+		holds: map[string]*hold{}, open: map[*lease.Lease]*hold{}, pools: map[string]*outage{}, changed: make(chan struct{}),
 	}
 }
 
@@ -116,7 +119,7 @@ func (r *reserve) reset(addr net.Addr) {
 // is back.
 func (r *reserve) acquire(ctx context.Context, errand errand) (taken *lease.Lease, retry bool, err error) {
 	r.mu.Lock()
-	now, outage := time.Now(), r.outage
+	now, outage := time.Now(), r.outageOf(errand.demand.Upstream)
 	if outage == nil {
 		r.mu.Unlock()
 		return nil, true, nil
@@ -126,7 +129,7 @@ func (r *reserve) acquire(ctx context.Context, errand errand) (taken *lease.Leas
 		r.observe.LeasedInReserve(time.Since(errand.began))
 		return taken, false, nil
 	}
-	deadline := r.deadline(errand, now)
+	deadline := r.deadline(errand, outage, now)
 	mine := &reserveWaiter{demand: errand.demand, answer: make(chan *lease.Lease, 1)}
 	r.queue = append(r.queue, mine)
 	r.mu.Unlock()
@@ -142,7 +145,7 @@ func (r *reserve) acquire(ctx context.Context, errand errand) (taken *lease.Leas
 		err = chat.AsError(context.Cause(ctx))
 	case <-timer.C:
 		r.mu.Lock()
-		err = r.refusal(errand.demand, outage.since, time.Now())
+		err = r.refusal(errand.demand, outage, time.Now())
 		r.mu.Unlock()
 		r.observe.Denied()
 	}
@@ -151,10 +154,10 @@ func (r *reserve) acquire(ctx context.Context, errand errand) (taken *lease.Leas
 }
 
 // deadline is until when a request waits that gets no lease now; mu is held.
-func (r *reserve) deadline(errand errand, now time.Time) time.Time {
-	back := r.outage.since.Add(reconnectTime)
-	deadline := r.until
-	if !r.mayServe(now) || !r.has(errand.demand) {
+func (r *reserve) deadline(errand errand, outage *outage, now time.Time) time.Time {
+	back := outage.since.Add(reconnectTime)
+	deadline := r.untilOf(errand.demand.Upstream)
+	if lease.Passed(deadline, now) || !r.has(errand.demand) {
 		deadline = back
 	}
 	if deadline.Before(back) {
@@ -191,10 +194,10 @@ func (r *reserve) hand(demand lease.Demand, now time.Time) *lease.Lease {
 	}{lease: from.lease}
 	made.lease.ID = strconv.FormatUint(from.epoch, 10) + "-0"
 	made.lease.Term = &made.term
-	made.term.Extend(r.until)
+	made.term.Extend(r.untilOf(demand.Upstream))
 	r.open[&made.lease] = from
-	if r.outage != nil {
-		r.outage.served++
+	if outage := r.outageOf(demand.Upstream); outage != nil {
+		outage.served++
 	}
 	return &made.lease
 }
@@ -269,7 +272,7 @@ func (h *hold) rest(report *tokenstorev1.Report, now time.Time) {
 // take uses one of the tokens that are free for the demand: the one that has waited longest,
 // or the one at which its conversation stays; nil when none is. mu is held.
 func (r *reserve) take(demand lease.Demand, now time.Time) *hold {
-	if lease.Passed(r.until, now) || unpaid(demand.Charge) {
+	if lease.Passed(r.untilOf(demand.Upstream), now) || unpaid(demand.Charge) {
 		return nil
 	}
 	var free []*hold
@@ -318,22 +321,22 @@ func (r *reserve) mayServe(now time.Time) bool {
 }
 
 // refusal says why the reserve has nothing for the demand; mu is held.
-func (r *reserve) refusal(demand lease.Demand, since, now time.Time) *chat.Error {
+func (r *reserve) refusal(demand lease.Demand, outage *outage, now time.Time) *chat.Error {
 	err := &chat.Error{Kind: chat.StoreUnavailable, RetryAfter: time.Second}
-	away := now.Sub(since).Round(time.Second)
+	away, what, until := now.Sub(outage.since).Round(time.Second), outage.what(), r.untilOf(demand.Upstream)
 	switch {
 	case unpaid(demand.Charge):
-		err.Message = fmt.Sprintf("the tokenstore can't be reached since %s, and without it the limits of your key can't be checked", away)
+		err.Message = fmt.Sprintf("%s can't be reached since %s, and without it the limits of your key can't be checked", what, away)
 		return err
 	case r.Time <= 0:
-		err.Message = fmt.Sprintf("the tokenstore can't be reached since %s", away)
+		err.Message = fmt.Sprintf("%s can't be reached since %s", what, away)
 		return err
-	case !r.until.IsZero() && lease.Passed(r.until, now):
-		err.Message = fmt.Sprintf("the tokenstore can't be reached since %s, longer than this gateway may go on by itself (%s)", away, r.Time)
+	case !until.IsZero() && lease.Passed(until, now):
+		err.Message = fmt.Sprintf("%s can't be reached since %s, longer than this gateway may go on by itself (%s)", what, away, r.Time)
 		return err
 	case !r.has(demand):
-		err.Message = fmt.Sprintf("the tokenstore can't be reached since %s, and this gateway has no token of upstream %q in reserve%s",
-			away, demand.Upstream, asWanted(demand))
+		err.Message = fmt.Sprintf("%s can't be reached since %s, and this gateway has no token of upstream %q in reserve%s",
+			what, away, demand.Upstream, asWanted(demand))
 		return err
 	}
 	total, busy, resting, tried := 0, 0, 0, 0
@@ -351,8 +354,8 @@ func (r *reserve) refusal(demand lease.Demand, since, now time.Time) *chat.Error
 			busy++
 		}
 	}
-	err.Message = fmt.Sprintf("the tokenstore can't be reached since %s, and of the %d tokens of upstream %q that this gateway may use meanwhile none is free: %s",
-		away, total, demand.Upstream, strings.Join(counted([]int{busy, resting, tried}, "busy", "cooling", "tried by this request"), ", "))
+	err.Message = fmt.Sprintf("%s can't be reached since %s, and of the %d tokens of upstream %q that this gateway may use meanwhile none is free: %s",
+		what, away, total, demand.Upstream, strings.Join(counted([]int{busy, resting, tried}, "busy", "cooling", "tried by this request"), ", "))
 	return err
 }
 

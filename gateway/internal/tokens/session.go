@@ -54,8 +54,11 @@ type session struct {
 	ttl time.Duration
 	// recalled says below which epoch the leases of a token must not be used any more.
 	recalled map[string]recalled
-	// pending is what is to be said.
-	pending pending
+	// pending is what is to be said. later are reports, and laterKeys keys with statements, that
+	// the store has deferred: they are said again with the next look at what is open.
+	pending   pending
+	later     []endedReport
+	laterKeys []string
 	// progress is how far the present stream has come.
 	progress progress
 }
@@ -95,6 +98,8 @@ type sessionReserve interface {
 	hear(response *tokenstorev1.SessionResponse, now time.Time)
 	// begin begins an outage, and reports whether there is one now.
 	begin(why error) bool
+	// beginOf begins an outage of the pool of one upstream.
+	beginOf(upstream string, why error)
 	// keeps reports whether there is ever anything in reserve.
 	keeps() bool
 	// reset breaks the connection to an address.
@@ -123,8 +128,9 @@ type sessionBooks interface {
 	returnedSince(charge *lease.Charge, sent time.Time) bool
 	// hold charges a request whose lease has come before anything else of its grant.
 	hold(charge *lease.Charge)
-	// resume begins anew in another session.
+	// resume begins anew in another session, and again makes the statements of some keys anew.
 	resume()
+	again(keyIDs []string)
 	// giveBack gives back what is held ahead of keys, and takes nothing ahead for a while. An
 	// empty id is of all keys.
 	giveBack(keyIDs []string, pause time.Duration)
@@ -284,7 +290,8 @@ func (s *session) hear(response *tokenstorev1.SessionResponse) {
 	for _, grant := range response.GetKeyGrants() {
 		s.charged(grant)
 	}
-	s.confirm(response.GetAcknowledged(), now)
+	s.laterKeys = append(s.laterKeys, response.GetDeferredKeyIds()...)
+	s.confirm(response.GetAcknowledged(), setOf(response.GetDeferredLeaseIds()), now)
 	s.books.giveBack(response.GetWantedKeyIds(), keyWantedPause)
 	var later followUps
 	for _, grant := range response.GetGrants() {
@@ -350,10 +357,7 @@ func (s *session) loseOpen(ids []string) {
 	}
 	s.observe.Lost(len(ids))
 	s.log.LogAttrs(context.Background(), slog.LevelWarn, "open leases were lost; their requests go on", slog.Any("lease_ids", ids))
-	lost := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		lost[id] = true
-	}
+	lost := setOf(ids)
 	for _, each := range s.open {
 		if lost[each.lease.ID] {
 			each.lost = true
@@ -362,12 +366,25 @@ func (s *session) loseOpen(ids []string) {
 	}
 }
 
+func setOf(ids []string) map[string]bool {
+	set := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
+}
+
 // confirm takes in what the store has carried out: reports need not be repeated, and
-// renewed leases hold, counted from when that was asked for; mu is held.
-func (s *session) confirm(acknowledged uint64, now time.Time) {
+// renewed leases hold, counted from when that was asked for. What it has deferred is to be said
+// again; mu is held.
+func (s *session) confirm(acknowledged uint64, deferred map[string]bool, now time.Time) {
 	for len(s.progress.unconfirmed) > 0 && s.progress.unconfirmed[0].sequence <= acknowledged {
 		done := s.progress.unconfirmed[0]
 		for _, each := range done.renewals {
+			if deferred[each.lease.ID] {
+				each.renewed = time.Time{}
+				continue
+			}
 			if each.lost {
 				continue
 			}
@@ -376,11 +393,38 @@ func (s *session) confirm(acknowledged uint64, now time.Time) {
 			}
 			each.term.Extend(done.at.Add(each.ttl))
 		}
+		s.postpone(done.reports, deferred)
 		s.books.confirm(done.statements)
 		s.progress.confirmed = done.at
 		s.progress.unconfirmed = s.progress.unconfirmed[1:]
 	}
 	s.progress.acknowledge(acknowledged, now)
+}
+
+// postpone keeps the reports that the store has deferred; mu is held.
+func (s *session) postpone(reports []endedReport, deferred map[string]bool) {
+	if len(deferred) == 0 {
+		return
+	}
+	for _, each := range reports {
+		if deferred[each.GetLeaseId()] {
+			s.later = append(s.later, each)
+		}
+	}
+	var lost int
+	if s.later, lost = bounded(s.later); lost > 0 {
+		s.observe.ReportsLost(lost)
+	}
+}
+
+// sayAgain has what was deferred be said again; mu is held.
+func (s *session) sayAgain() {
+	var lost int
+	if s.pending.reports, lost = bounded(append(s.later, s.pending.reports...)); lost > 0 {
+		s.observe.ReportsLost(lost)
+	}
+	s.books.again(s.laterKeys)
+	s.later, s.laterKeys = nil, nil
 }
 
 // granted hands the leases to whom they are for; mu is held. A lease counts from when
@@ -401,7 +445,7 @@ func (s *session) granted(grant *tokenstorev1.Grant, confirmed, now time.Time, l
 	var usable []*held
 	overtaken := false
 	for _, granted := range grant.GetLeases() {
-		each := heldFrom(granted, since, now)
+		each := heldFrom(granted, grant.GetUpstream(), since, now)
 		switch {
 		case w == nil: // withdrawn
 			s.report(unusedReport(&each.lease))
@@ -461,7 +505,13 @@ func (s *session) denied(denial *tokenstorev1.Denial, later followUps) followUps
 		w.repeated = true
 		s.askAgain(w)
 		return later
-	case denial.GetReason() == tokenstorev1.Reason_REASON_STORE_UNAVAILABLE && s.reserve.keeps():
+	case denial.GetPartAway() && !w.owes() && s.reserve.keeps():
+		refused := errorOfDenial(denial, w.demand)
+		return append(later, func() {
+			s.reserve.beginOf(w.pool.upstream, refused)
+			w.answer <- answer{away: true}
+		})
+	case denial.GetReason() == tokenstorev1.Reason_REASON_STORE_UNAVAILABLE && !denial.GetPartAway() && s.reserve.keeps():
 		refused := errorOfDenial(denial, w.demand)
 		return append(later, func() {
 			if !s.reserve.begin(refused) { // else it turns to the reserve
@@ -479,6 +529,7 @@ func (s *session) denied(denial *tokenstorev1.Denial, later followUps) followUps
 func (s *session) renewAging(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.sayAgain()
 	for _, each := range s.open {
 		if now.Sub(each.renewed) > each.ttl/2-renewEvery {
 			s.pending.renew(each, now)

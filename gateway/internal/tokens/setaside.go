@@ -30,7 +30,7 @@ func (l *Leases) SetAside(ctx context.Context, charge *lease.Charge) bool {
 	if charge.Held = l.books.charge(charge); charge.Held {
 		return true
 	}
-	away, isAway := l.reserve.watch()
+	away, isAway := l.reserve.watch("")
 	if isAway {
 		return false
 	}

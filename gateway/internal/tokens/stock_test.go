@@ -555,7 +555,7 @@ func TestStockLosesNothing(t *testing.T) {
 		t.Repeat(map[string]func(*rapid.T){
 			"put": func(t *rapid.T) {
 				put++
-				each := heldFrom(leaseOf(token.Draw(t, "token"), put), now, now)
+				each := heldFrom(leaseOf(token.Draw(t, "token"), put), "", now, now)
 				each.epoch = rapid.Uint64Range(1, 3).Draw(t, "epoch")
 				s.put(each, now)
 			},

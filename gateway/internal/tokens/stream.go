@@ -151,6 +151,7 @@ func (s *session) resume() {
 	}
 	s.progress = progress{}
 	s.pending = pending{reports: append(again, s.pending.reports...)}
+	s.sayAgain()
 	var fills []*waiter
 	for _, id := range slices.Sorted(maps.Keys(s.waiting)) { // who came first asks first
 		w := s.waiting[id]
@@ -359,6 +360,7 @@ func (s *stream) finish() error {
 	s.books.giveBack([]string{""}, time.Hour)
 	s.mu.Lock()
 	s.pending.demands = nil
+	s.sayAgain()
 	s.mu.Unlock()
 	s.reserve.leave()
 	if err := s.say(math.MaxUint32); err != nil {
@@ -379,7 +381,7 @@ func (s *stream) finish() error {
 // giveUp counts the reports that no stream will bring to the store.
 func (s *session) giveUp() {
 	s.mu.Lock()
-	lost := len(s.pending.reports)
+	lost := len(s.pending.reports) + len(s.later)
 	for _, sent := range s.progress.unconfirmed {
 		lost += len(sent.reports) + len(sent.uses)
 	}

@@ -44,6 +44,8 @@ type answer struct {
 	err   *chat.Error
 	// ahead: the lease comes from the stock.
 	ahead bool
+	// away: the pool can't be reached, and the request turns to the reserve.
+	away bool
 }
 
 // newWaiter makes a request's demand. Its texts are made such that they can travel.

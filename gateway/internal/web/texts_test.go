@@ -99,7 +99,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 func TestNamesHaveTexts(t *testing.T) {
 	t.Parallel()
 	catalogue := loadTexts(english)
-	for _, kind := range []string{"not_durable", "evicts", "nearly_full", "forged_upstream", "vanished", "log_away"} {
+	for _, kind := range []string{"not_durable", "evicts", "nearly_full", "forged_upstream", "vanished", "log_away", "partly_away"} {
 		if catalogue["store_warning."+kind] == "" {
 			t.Errorf("store_warning.%s", kind)
 		}

@@ -318,7 +318,7 @@ func (x *BeatResponse) GetGivenUp() []string {
 
 type StoreWarning struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// not_durable, evicts, nearly_full, forged_upstream, vanished, log_away.
+	// not_durable, evicts, nearly_full, forged_upstream, vanished, log_away, partly_away.
 	Kind string `protobuf:"bytes,1,opt,name=kind,proto3" json:"kind,omitempty"`
 	// What is wrong and what would be right, for whoever operates it.
 	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`

@@ -455,7 +455,9 @@ type Slots struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	TokenId string                 `protobuf:"bytes,1,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
 	// Requests at a time; 0: no limit.
-	Slots         uint32 `protobuf:"varint,2,opt,name=slots,proto3" json:"slots,omitempty"`
+	Slots uint32 `protobuf:"varint,2,opt,name=slots,proto3" json:"slots,omitempty"`
+	// Where the token is, so that nobody has to look it up. Empty: not known.
+	Upstream      string `protobuf:"bytes,3,opt,name=upstream,proto3" json:"upstream,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -502,6 +504,13 @@ func (x *Slots) GetSlots() uint32 {
 		return x.Slots
 	}
 	return 0
+}
+
+func (x *Slots) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
 }
 
 // ReserveReport says how a request ended that the reserve served.
@@ -720,9 +729,11 @@ func (x *Demand) GetTraceparent() string {
 }
 
 type LeaseRef struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	LeaseId       string                 `protobuf:"bytes,1,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
-	TokenId       string                 `protobuf:"bytes,2,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	LeaseId string                 `protobuf:"bytes,1,opt,name=lease_id,json=leaseId,proto3" json:"lease_id,omitempty"`
+	TokenId string                 `protobuf:"bytes,2,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
+	// Where the token is, so that nobody has to look it up. Empty: not known.
+	Upstream      string `protobuf:"bytes,3,opt,name=upstream,proto3" json:"upstream,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -771,10 +782,19 @@ func (x *LeaseRef) GetTokenId() string {
 	return ""
 }
 
+func (x *LeaseRef) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
 type Grant struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	DemandId      uint64                 `protobuf:"varint,1,opt,name=demand_id,json=demandId,proto3" json:"demand_id,omitempty"`
-	Leases        []*Lease               `protobuf:"bytes,2,rep,name=leases,proto3" json:"leases,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	DemandId uint64                 `protobuf:"varint,1,opt,name=demand_id,json=demandId,proto3" json:"demand_id,omitempty"`
+	Leases   []*Lease               `protobuf:"bytes,2,rep,name=leases,proto3" json:"leases,omitempty"`
+	// Where the tokens are.
+	Upstream      string `protobuf:"bytes,3,opt,name=upstream,proto3" json:"upstream,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -821,6 +841,13 @@ func (x *Grant) GetLeases() []*Lease {
 		return x.Leases
 	}
 	return nil
+}
+
+func (x *Grant) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
 }
 
 // Lease permits one request with one token until it expires.
@@ -981,7 +1008,10 @@ type Denial struct {
 	RetryAfter *durationpb.Duration `protobuf:"bytes,4,opt,name=retry_after,json=retryAfter,proto3" json:"retry_after,omitempty"`
 	Pool       *PoolSummary         `protobuf:"bytes,5,opt,name=pool,proto3" json:"pool,omitempty"`
 	// Which of a key's limits has no room, where that is why.
-	KeyStanding   *KeyStanding `protobuf:"bytes,6,opt,name=key_standing,json=keyStanding,proto3" json:"key_standing,omitempty"`
+	KeyStanding *KeyStanding `protobuf:"bytes,6,opt,name=key_standing,json=keyStanding,proto3" json:"key_standing,omitempty"`
+	// Of STORE_UNAVAILABLE: the server can't be reached that has the upstream's pool or, where the
+	// demand has a charge that was not set aside, the key's ledger. Others may be served.
+	PartAway      bool `protobuf:"varint,7,opt,name=part_away,json=partAway,proto3" json:"part_away,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1056,6 +1086,13 @@ func (x *Denial) GetKeyStanding() *KeyStanding {
 		return x.KeyStanding
 	}
 	return nil
+}
+
+func (x *Denial) GetPartAway() bool {
+	if x != nil {
+		return x.PartAway
+	}
+	return false
 }
 
 // PoolSummary counts the tokens of a pool by what excludes them.
@@ -1193,7 +1230,9 @@ type Report struct {
 	GroupWide bool `protobuf:"varint,10,opt,name=group_wide,json=groupWide,proto3" json:"group_wide,omitempty"`
 	// For how long the report has waited for others to travel with, in ms: the request ended so
 	// long before the message was sent.
-	AgeMs         uint32 `protobuf:"varint,11,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
+	AgeMs uint32 `protobuf:"varint,11,opt,name=age_ms,json=ageMs,proto3" json:"age_ms,omitempty"`
+	// Where the token is, so that nobody has to look it up. Empty: not known.
+	Upstream      string `protobuf:"bytes,12,opt,name=upstream,proto3" json:"upstream,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1305,6 +1344,13 @@ func (x *Report) GetAgeMs() uint32 {
 	return 0
 }
 
+func (x *Report) GetUpstream() string {
+	if x != nil {
+		return x.Upstream
+	}
+	return ""
+}
+
 // Recall withdraws every unused lease of a token: it was disabled, deleted,
 // changed or parked.
 type Recall struct {
@@ -1381,9 +1427,15 @@ type SessionResponse struct {
 	ChangedKeyIds []string `protobuf:"bytes,9,rep,name=changed_key_ids,json=changedKeyIds,proto3" json:"changed_key_ids,omitempty"`
 	// Keys of which somebody needs what others hold ahead: that is to be given back at once, and
 	// nothing is to be asked for ahead for a second.
-	WantedKeyIds  []string `protobuf:"bytes,10,rep,name=wanted_key_ids,json=wantedKeyIds,proto3" json:"wanted_key_ids,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	WantedKeyIds []string `protobuf:"bytes,10,rep,name=wanted_key_ids,json=wantedKeyIds,proto3" json:"wanted_key_ids,omitempty"`
+	// Leases of pools that can't be reached while others can: what the messages that are
+	// acknowledged said of them was not carried out, and is to be said again a little later.
+	DeferredLeaseIds []string `protobuf:"bytes,11,rep,name=deferred_lease_ids,json=deferredLeaseIds,proto3" json:"deferred_lease_ids,omitempty"`
+	// Keys whose ledgers can't be reached while others can: their statements were not entered, and
+	// are to be made again a little later.
+	DeferredKeyIds []string `protobuf:"bytes,12,rep,name=deferred_key_ids,json=deferredKeyIds,proto3" json:"deferred_key_ids,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *SessionResponse) Reset() {
@@ -1486,6 +1538,20 @@ func (x *SessionResponse) GetWantedKeyIds() []string {
 	return nil
 }
 
+func (x *SessionResponse) GetDeferredLeaseIds() []string {
+	if x != nil {
+		return x.DeferredLeaseIds
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetDeferredKeyIds() []string {
+	if x != nil {
+		return x.DeferredKeyIds
+	}
+	return nil
+}
+
 // Reserve answers a Reservation: its holds last for the ttl from when it was sent.
 type Reserve struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1494,7 +1560,10 @@ type Reserve struct {
 	Added           []*Reserved `protobuf:"bytes,2,rep,name=added,proto3" json:"added,omitempty"`
 	// The store has been away and may have forgotten leases: a replica that serves
 	// from its reserve goes on with it until all have renewed theirs.
-	Settling      bool `protobuf:"varint,3,opt,name=settling,proto3" json:"settling,omitempty"`
+	Settling bool `protobuf:"varint,3,opt,name=settling,proto3" json:"settling,omitempty"`
+	// Upstreams whose pools can't be reached, or are settling, while others can be: nothing was
+	// dropped or added of them, and what is held of them lasts no longer than before.
+	AwayUpstreams []string `protobuf:"bytes,4,rep,name=away_upstreams,json=awayUpstreams,proto3" json:"away_upstreams,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1548,6 +1617,13 @@ func (x *Reserve) GetSettling() bool {
 		return x.Settling
 	}
 	return false
+}
+
+func (x *Reserve) GetAwayUpstreams() []string {
+	if x != nil {
+		return x.AwayUpstreams
+	}
+	return nil
 }
 
 // Reserved is a token that has come into the reserve.
@@ -1844,10 +1920,11 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12+\n" +
 	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12*\n" +
 	"\x05holds\x18\x03 \x03(\v2\x14.tokenstore.v1.SlotsR\x05holds\x12\x18\n" +
-	"\aleaving\x18\x04 \x01(\bR\aleaving\"8\n" +
+	"\aleaving\x18\x04 \x01(\bR\aleaving\"T\n" +
 	"\x05Slots\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12\x14\n" +
-	"\x05slots\x18\x02 \x01(\rR\x05slots\"V\n" +
+	"\x05slots\x18\x02 \x01(\rR\x05slots\x12\x1a\n" +
+	"\bupstream\x18\x03 \x01(\tR\bupstream\"V\n" +
 	"\rReserveReport\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12-\n" +
 	"\x06report\x18\x02 \x01(\v2\x15.tokenstore.v1.ReportR\x06report\"\xae\x03\n" +
@@ -1865,13 +1942,15 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	" \x01(\v2\x19.google.protobuf.DurationR\x06waited\x12\x19\n" +
 	"\btoken_id\x18\v \x01(\tR\atokenId\x12-\n" +
 	"\x06charge\x18\f \x01(\v2\x15.tokenstore.v1.ChargeR\x06charge\x12 \n" +
-	"\vtraceparent\x18\r \x01(\tR\vtraceparent\"@\n" +
+	"\vtraceparent\x18\r \x01(\tR\vtraceparent\"\\\n" +
 	"\bLeaseRef\x12\x19\n" +
 	"\blease_id\x18\x01 \x01(\tR\aleaseId\x12\x19\n" +
-	"\btoken_id\x18\x02 \x01(\tR\atokenId\"R\n" +
+	"\btoken_id\x18\x02 \x01(\tR\atokenId\x12\x1a\n" +
+	"\bupstream\x18\x03 \x01(\tR\bupstream\"n\n" +
 	"\x05Grant\x12\x1b\n" +
 	"\tdemand_id\x18\x01 \x01(\x04R\bdemandId\x12,\n" +
-	"\x06leases\x18\x02 \x03(\v2\x14.tokenstore.v1.LeaseR\x06leases\"\xee\x02\n" +
+	"\x06leases\x18\x02 \x03(\v2\x14.tokenstore.v1.LeaseR\x06leases\x12\x1a\n" +
+	"\bupstream\x18\x03 \x01(\tR\bupstream\"\xee\x02\n" +
 	"\x05Lease\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\x12\x14\n" +
@@ -1886,7 +1965,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	" \x01(\bR\x06capped\x12#\n" +
 	"\rmasked_secret\x18\v \x01(\tR\fmaskedSecret\x12\x14\n" +
 	"\x05proxy\x18\f \x01(\tR\x05proxy\x12\x1c\n" +
-	"\trenewable\x18\r \x01(\bR\trenewable\"\x99\x02\n" +
+	"\trenewable\x18\r \x01(\bR\trenewable\"\xb6\x02\n" +
 	"\x06Denial\x12\x1b\n" +
 	"\tdemand_id\x18\x01 \x01(\x04R\bdemandId\x12-\n" +
 	"\x06reason\x18\x02 \x01(\x0e2\x15.tokenstore.v1.ReasonR\x06reason\x12\x18\n" +
@@ -1894,7 +1973,8 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\vretry_after\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
 	"retryAfter\x12.\n" +
 	"\x04pool\x18\x05 \x01(\v2\x1a.tokenstore.v1.PoolSummaryR\x04pool\x12=\n" +
-	"\fkey_standing\x18\x06 \x01(\v2\x1a.tokenstore.v1.KeyStandingR\vkeyStanding\"\xf5\x01\n" +
+	"\fkey_standing\x18\x06 \x01(\v2\x1a.tokenstore.v1.KeyStandingR\vkeyStanding\x12\x1b\n" +
+	"\tpart_away\x18\a \x01(\bR\bpartAway\"\xf5\x01\n" +
 	"\vPoolSummary\x12\x14\n" +
 	"\x05total\x18\x01 \x01(\rR\x05total\x12\x1a\n" +
 	"\bdisabled\x18\x02 \x01(\rR\bdisabled\x12\x18\n" +
@@ -1904,7 +1984,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x05tried\x18\x06 \x01(\rR\x05tried\x12\x16\n" +
 	"\x06parked\x18\a \x01(\rR\x06parked\x12\x18\n" +
 	"\aprobing\x18\b \x01(\rR\aprobing\x12 \n" +
-	"\vquarantined\x18\t \x01(\rR\vquarantined\"\xe4\x02\n" +
+	"\vquarantined\x18\t \x01(\rR\vquarantined\"\x80\x03\n" +
 	"\x06Report\x12\x19\n" +
 	"\blease_id\x18\x01 \x01(\tR\aleaseId\x12\x19\n" +
 	"\btoken_id\x18\x02 \x01(\tR\atokenId\x120\n" +
@@ -1921,10 +2001,11 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\n" +
 	"group_wide\x18\n" +
 	" \x01(\bR\tgroupWide\x12\x15\n" +
-	"\x06age_ms\x18\v \x01(\rR\x05ageMs\"9\n" +
+	"\x06age_ms\x18\v \x01(\rR\x05ageMs\x12\x1a\n" +
+	"\bupstream\x18\f \x01(\tR\bupstream\"9\n" +
 	"\x06Recall\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12\x14\n" +
-	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\xbb\x03\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\x93\x04\n" +
 	"\x0fSessionResponse\x12\"\n" +
 	"\facknowledged\x18\x01 \x01(\x04R\facknowledged\x12,\n" +
 	"\x06grants\x18\x02 \x03(\v2\x14.tokenstore.v1.GrantR\x06grants\x12/\n" +
@@ -1937,11 +2018,14 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"key_grants\x18\b \x03(\v2\x17.tokenstore.v1.KeyGrantR\tkeyGrants\x12&\n" +
 	"\x0fchanged_key_ids\x18\t \x03(\tR\rchangedKeyIds\x12$\n" +
 	"\x0ewanted_key_ids\x18\n" +
-	" \x03(\tR\fwantedKeyIds\"\x80\x01\n" +
+	" \x03(\tR\fwantedKeyIds\x12,\n" +
+	"\x12deferred_lease_ids\x18\v \x03(\tR\x10deferredLeaseIds\x12(\n" +
+	"\x10deferred_key_ids\x18\f \x03(\tR\x0edeferredKeyIds\"\xa7\x01\n" +
 	"\aReserve\x12*\n" +
 	"\x11dropped_token_ids\x18\x01 \x03(\tR\x0fdroppedTokenIds\x12-\n" +
 	"\x05added\x18\x02 \x03(\v2\x17.tokenstore.v1.ReservedR\x05added\x12\x1a\n" +
-	"\bsettling\x18\x03 \x01(\bR\bsettling\"h\n" +
+	"\bsettling\x18\x03 \x01(\bR\bsettling\x12%\n" +
+	"\x0eaway_upstreams\x18\x04 \x03(\tR\rawayUpstreams\"h\n" +
 	"\bReserved\x12*\n" +
 	"\x05lease\x18\x01 \x01(\v2\x14.tokenstore.v1.LeaseR\x05lease\x12\x1a\n" +
 	"\bupstream\x18\x02 \x01(\tR\bupstream\x12\x14\n" +

@@ -14,6 +14,7 @@ import (
 	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/clientkey"
+	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/ledger"
 )
 
@@ -60,8 +61,9 @@ func (s *session) charge(demand *tokenstorev1.Demand) *charged {
 
 // enter enters what a message says of keys into their ledgers, each in one step with the charges
 // of the message's demands and of those that wait. It returns the demands that are to be served
-// now, in the order of their ids, which is the order in which they were asked.
-func (s *session) enter(ctx context.Context, request *tokenstorev1.SessionRequest) ([]*tokenstorev1.Demand, error) {
+// now, in the order of their ids, which is the order in which they were asked. Statements for
+// ledgers that can't be reached it defers.
+func (s *session) enter(ctx context.Context, request *tokenstorev1.SessionRequest, later *deferrals) ([]*tokenstorev1.Demand, error) {
 	byKey, charges := map[string][]*charged{}, 0
 	for _, demand := range request.GetDemands() {
 		if id := demand.GetCharge().GetKeyId(); id != "" {
@@ -77,7 +79,7 @@ func (s *session) enter(ctx context.Context, request *tokenstorev1.SessionReques
 			return nil, errStatement
 		}
 	}
-	granted, err := s.stateAll(ctx, request.GetKeyStatements(), byKey)
+	granted, err := s.stateAll(ctx, request.GetKeyStatements(), byKey, later)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +101,7 @@ func (s *session) enter(ctx context.Context, request *tokenstorev1.SessionReques
 // stateAll makes the statements of a message, those of several keys at a time, and takes their
 // charges out of byKey. It returns those that are granted, of demands that have waited too.
 func (s *session) stateAll(
-	ctx context.Context, statements []*tokenstorev1.KeyStatement, byKey map[string][]*charged,
+	ctx context.Context, statements []*tokenstorev1.KeyStatement, byKey map[string][]*charged, later *deferrals,
 ) (granted []*charged, failed error) {
 	var running sync.WaitGroup
 	var mu sync.Mutex
@@ -120,7 +122,7 @@ func (s *session) stateAll(
 				mu.Lock()
 				defer mu.Unlock()
 				granted = append(granted, ofKey...)
-				return err
+				return later.key(id, err)
 			})
 			mu.Lock()
 			defer mu.Unlock()
@@ -146,6 +148,7 @@ func (s *session) state(ctx context.Context, statement *tokenstorev1.KeyStatemen
 	pending := append(s.stopWaiting(id), came...)
 	key, unusable, err := s.usable(ctx, id)
 	if err != nil {
+		s.denyAway(pending, err)
 		return nil, err
 	}
 	if unusable != nil {
@@ -166,7 +169,7 @@ func (s *session) state(ctx context.Context, statement *tokenstorev1.KeyStatemen
 	}
 	granted, err := s.post(ctx, key, posting, pending)
 	if err != nil {
-		return nil, err
+		return granted, err
 	}
 	s.stated(id)
 	return granted, nil
@@ -219,7 +222,8 @@ func (s *session) post(ctx context.Context, key *tokenstorev1.ClientKey, posting
 			return granted, nil
 		}
 		if err != nil {
-			return nil, err
+			s.denyAway(slices.Concat(now, pending), err)
+			return granted, err
 		}
 		granted = append(granted, s.tell(key.GetId(), posting, posted, now)...)
 		posting.Statement = nil
@@ -262,6 +266,21 @@ func (s *session) tell(keyID string, posting ledger.Posting, posted ledger.Poste
 	}
 	s.wait(keyID, waits)
 	return granted
+}
+
+// denyAway refuses charges of a key whose ledger can't be reached, while others can. Where nothing can
+// be reached the session ends, and they are asked for again in the next one.
+func (s *session) denyAway(charges []*charged, err error) {
+	if _, part := errors.AsType[*ledger.Away](err); !part {
+		return
+	}
+	refused := leasing.Fault(err)
+	for _, each := range charges {
+		denial := &tokenstorev1.Denial{
+			DemandId: each.demand.GetId(), Reason: refused.Reason, Message: refused.Message, RetryAfter: durationpb.New(refused.RetryAfter), PartAway: true,
+		}
+		s.out.add(func(next *tokenstorev1.SessionResponse) { next.Denials = append(next.Denials, denial) })
+	}
 }
 
 func (s *session) deny(each *charged, refused *rpcerr.Error, standing *tokenstorev1.KeyStanding) {

@@ -2,6 +2,7 @@ package grpcapi
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -134,8 +135,12 @@ func (s *session) tryWaiting(ctx context.Context) {
 		}
 		if err != nil { // what was granted nevertheless is the replica's with the next grant
 			s.log.LogAttrs(ctx, slog.LevelWarn, "charges that wait can't be tried", slog.String("key_id", id), slog.Any("error", err))
-			unusable = leasing.Fault(err)
-			s.stopWaiting(id)
+			if _, part := errors.AsType[*ledger.Away](err); !part {
+				unusable = leasing.Fault(err)
+				s.stopWaiting(id)
+			} else if key == nil {
+				s.denyAway(waiting, err)
+			}
 		}
 		if unusable != nil {
 			for _, each := range waiting {

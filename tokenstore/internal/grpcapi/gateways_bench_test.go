@@ -77,45 +77,55 @@ func (c *cost) add(now, then cost) {
 	c.process += now.process - then.process
 }
 
-// simulatedFleet are gateways with sessions at one tokenstore, which has a Redis of its own.
+// simulatedFleet are gateways with sessions at tokenstores, which have Redis servers of their own.
 type simulatedFleet struct {
-	redis    redis.UniversalClient
+	redis    []redis.UniversalClient
 	gateways []*simulatedGateway
 }
 
 func startSimulatedFleet(b *testing.B, gateways, out int) *simulatedFleet {
 	b.Helper()
-	const tokens = 50
 	client := testredis.Start(b)
-	keys, err := seal.Parse([]byte("k1 " + base64.StdEncoding.EncodeToString(make([]byte, 32))))
-	if err != nil {
-		b.Fatal(err)
-	}
 	log := slog.New(slog.DiscardHandler)
-	store := redisstore.New(client, redisstore.Options{Keys: keys, Defaults: token.DefaultSettings(), Logger: log})
-	if _, err := store.SeedUpstream(b.Context(), &tokenstorev1.Upstream{Name: "cursor", Driver: token.DriverCursor, BaseUrl: "https://example.com"}); err != nil {
-		b.Fatal(err)
-	}
-	for i := range tokens {
-		draft := token.NewDraft(secret.New(fmt.Sprint("secret-", i)))
-		draft.Upstream, draft.Alias = "cursor", fmt.Sprint("t", i)
-		if _, err := store.CreateToken(b.Context(), draft); err != nil {
-			b.Fatal(err)
-		}
-		proveToken(b, store, draft.Alias)
-	}
+	store := newBenchStore(b, client, log)
+	fillPool(b, store, "cursor", 50)
 	address := serveLeases(b, store, log)
-	fleet := &simulatedFleet{redis: client}
+	fleet := &simulatedFleet{redis: []redis.UniversalClient{client}}
 	for i := range gateways {
-		fleet.gateways = append(fleet.gateways, startSimulatedGateway(b, address, fmt.Sprint("g", i), out))
+		fleet.gateways = append(fleet.gateways, startSimulatedGateway(b, address, fmt.Sprint("g", i), "cursor", out))
 	}
 	return fleet
 }
 
-// proveToken ends a new token's quarantine.
-func proveToken(b *testing.B, store *redisstore.Store, alias string) {
+func newBenchStore(b *testing.B, client redis.UniversalClient, log *slog.Logger) *redisstore.Store {
 	b.Helper()
-	taken, _, err := store.Acquire(b.Context(), leasing.Wanted{Upstream: "cursor", Alias: alias, Count: 1, TTL: time.Minute})
+	keys, err := seal.Parse([]byte("k1 " + base64.StdEncoding.EncodeToString(make([]byte, 32))))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return redisstore.New(client, redisstore.Options{Keys: keys, Defaults: token.DefaultSettings(), Logger: log})
+}
+
+// fillPool makes an upstream with so many tokens that are past their quarantine.
+func fillPool(b *testing.B, store *redisstore.Store, upstream string, tokens int) {
+	b.Helper()
+	if _, err := store.SeedUpstream(b.Context(), &tokenstorev1.Upstream{Name: upstream, Driver: token.DriverCursor, BaseUrl: "https://example.com"}); err != nil {
+		b.Fatal(err)
+	}
+	for i := range tokens {
+		draft := token.NewDraft(secret.New(fmt.Sprint("secret-", i)))
+		draft.Upstream, draft.Alias = upstream, fmt.Sprint(upstream, "-t", i)
+		if _, err := store.CreateToken(b.Context(), draft); err != nil {
+			b.Fatal(err)
+		}
+		proveToken(b, store, upstream, draft.Alias)
+	}
+}
+
+// proveToken ends a new token's quarantine.
+func proveToken(b *testing.B, store *redisstore.Store, upstream, alias string) {
+	b.Helper()
+	taken, _, err := store.Acquire(b.Context(), leasing.Wanted{Upstream: upstream, Alias: alias, Count: 1, TTL: time.Minute})
 	if err != nil || len(taken) != 1 {
 		b.Fatal(taken, err)
 	}
@@ -168,21 +178,9 @@ func (f *simulatedFleet) serve(b *testing.B, requests int) {
 
 func (f *simulatedFleet) cost(b *testing.B) cost {
 	b.Helper()
-	info, err := f.redis.Info(b.Context(), "cpu").Result()
-	if err != nil {
-		b.Fatal(err)
-	}
 	var spent cost
-	for line := range strings.Lines(info) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-		if name != "used_cpu_user_main_thread" && name != "used_cpu_sys_main_thread" {
-			continue
-		}
-		seconds, err := strconv.ParseFloat(value, 64)
-		if err != nil {
-			b.Fatal(err)
-		}
-		spent.redis += seconds * 1e6
+	for _, server := range f.redis {
+		spent.redis += redisTime(b, server)
 	}
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
@@ -192,16 +190,38 @@ func (f *simulatedFleet) cost(b *testing.B) cost {
 	return spent
 }
 
+// redisTime is the CPU time of a server's main thread so far, in µs.
+func redisTime(b *testing.B, server redis.UniversalClient) (spent float64) {
+	b.Helper()
+	info, err := server.Info(b.Context(), "cpu").Result()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for line := range strings.Lines(info) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+		if name != "used_cpu_user_main_thread" && name != "used_cpu_sys_main_thread" {
+			continue
+		}
+		seconds, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		spent += seconds * 1e6
+	}
+	return spent
+}
+
 // simulatedGateway is a gateway's end of a session. It has up to so many requests out at a time, each
 // of which ends as soon as it has its lease.
 type simulatedGateway struct {
 	stream   grpc.BidiStreamingClient[tokenstorev1.SessionRequest, tokenstorev1.SessionResponse]
+	upstream string
 	out      int
 	sequence uint64
 	demand   uint64
 }
 
-func startSimulatedGateway(b *testing.B, address, name string, out int) *simulatedGateway {
+func startSimulatedGateway(b *testing.B, address, name, upstream string, out int) *simulatedGateway {
 	b.Helper()
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithPerRPCCredentials(bearer(sharedSecret)))
 	if err != nil {
@@ -216,7 +236,7 @@ func startSimulatedGateway(b *testing.B, address, name string, out int) *simulat
 	if err != nil {
 		b.Fatal(err)
 	}
-	g := &simulatedGateway{stream: stream, out: out}
+	g := &simulatedGateway{stream: stream, upstream: upstream, out: out}
 	if err := g.send(&tokenstorev1.SessionRequest{Replica: name, Complete: true}); err != nil {
 		b.Fatal(err)
 	}
@@ -236,7 +256,7 @@ func (g *simulatedGateway) serve(left *atomic.Int64) error {
 	begin := func(message *tokenstorev1.SessionRequest) {
 		for ; waiting < g.out && left.Add(-1) >= 0; waiting++ {
 			g.demand++
-			message.Demands = append(message.Demands, &tokenstorev1.Demand{Id: g.demand, Upstream: "cursor", Model: "gpt-4", Count: 1})
+			message.Demands = append(message.Demands, &tokenstorev1.Demand{Id: g.demand, Upstream: g.upstream, Model: "gpt-4", Count: 1})
 		}
 	}
 	first := new(tokenstorev1.SessionRequest)

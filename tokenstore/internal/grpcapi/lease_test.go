@@ -45,6 +45,8 @@ type faultyStore struct {
 	// settle is called before each Settle; its error is the call's.
 	settle func() error
 	renew  func() error
+	// away is a token whose pool is away: what is settled of it is deferred.
+	away string
 }
 
 func (f *faultyStore) set(change func()) {
@@ -68,8 +70,24 @@ func (f *faultyStore) Settle(ctx context.Context, settlements []leasing.Settleme
 	if err := f.call(&f.settle); err != nil {
 		return nil, err
 	}
-	return f.Store.Settle(ctx, settlements)
+	settled, err := f.Store.Settle(ctx, settlements)
+	f.mu.Lock()
+	away := f.away
+	f.mu.Unlock()
+	if err == nil && away != "" {
+		later := &leasing.Deferred{}
+		for _, each := range settlements {
+			if each.TokenID == away {
+				later.Add(&leasing.PoolAway{Upstream: "cursor", Err: errPartAway}, each.LeaseRef)
+			}
+		}
+		err = later.OrNil()
+	}
+	return settled, err
 }
+
+// errPartAway is what a store says of a server that is away.
+var errPartAway = rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "it can't be reached")
 
 // Renew implements leasing.Store.
 func (f *faultyStore) Renew(ctx context.Context, leases []leasing.LeaseRef, ttl time.Duration) ([]leasing.LeaseRef, error) {
@@ -446,6 +464,21 @@ func TestTheStoreFails(t *testing.T) {
 	third.until("the acknowledgement", func() bool { return third.said.GetAcknowledged() == sequence })
 	if open := s.openLeases(t, "t0"); open != 0 {
 		t.Errorf("%d leases are open", open)
+	}
+}
+
+// What is reported of a pool that alone is away is deferred: the session goes on, and says which
+// reports are to be repeated.
+func TestAPoolThatIsAwayDefersItsReports(t *testing.T) {
+	t.Parallel()
+	s := startLeases(t, 1, 1)
+	r := s.session(t)
+	there, away := r.take(1), r.take(1)
+	s.faults.set(func() { s.faults.away = away.GetTokenId() })
+	sequence := r.send(reports(tokenstorev1.Outcome_OUTCOME_SUCCESS, there, away))
+	r.until("the acknowledgement", func() bool { return r.said.GetAcknowledged() == sequence })
+	if deferred := r.said.GetDeferredLeaseIds(); !slices.Equal(deferred, []string{away.GetId()}) {
+		t.Errorf("deferred are %v", deferred)
 	}
 }
 

@@ -20,12 +20,12 @@ func (s *session) reserve(ctx context.Context, asked *tokenstorev1.Reservation) 
 	for _, hold := range asked.GetHolds() {
 		reservation.Holds = append(reservation.Holds, leasing.Hold{TokenID: hold.GetTokenId(), Slots: int(hold.GetSlots())})
 	}
-	dropped, added, err := s.desk.Reserve(ctx, reservation)
+	kept, err := s.desk.Reserve(ctx, reservation)
 	if err != nil {
 		return nil, err
 	}
-	answer := &tokenstorev1.Reserve{DroppedTokenIds: dropped, Settling: s.desk.Settling()}
-	for _, each := range added {
+	answer := &tokenstorev1.Reserve{DroppedTokenIds: kept.Dropped, Settling: s.desk.Settling(), AwayUpstreams: kept.Away}
+	for _, each := range kept.Added {
 		lease := leaseOnWire(each.Lease)
 		lease.Epoch = each.Since
 		answer.Added = append(answer.Added, &tokenstorev1.Reserved{

@@ -106,8 +106,10 @@ func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionReq
 	for _, id := range request.GetWithdrawn() {
 		s.withdrawDemand(id)
 	}
+	s.locate(request)
+	var later deferrals
 	if len(request.GetReports()) > 0 {
-		if err := s.desk.Settle(ctx, reportsFrom(request.GetReports(), s.replica)); err != nil {
+		if err := later.leases(s.desk.Settle(ctx, reportsFrom(request.GetReports(), s.replica))); err != nil {
 			return err
 		}
 	}
@@ -117,7 +119,7 @@ func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionReq
 		}
 	}
 	lost, err := s.renew(ctx, request)
-	if err != nil {
+	if err := later.leases(err); err != nil {
 		return err
 	}
 	s.heard(request)
@@ -128,7 +130,7 @@ func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionReq
 	if err != nil {
 		return err
 	}
-	demands, err := s.enter(ctx, request)
+	demands, err := s.enter(ctx, request, &later)
 	if err != nil {
 		return err
 	}
@@ -138,6 +140,8 @@ func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionReq
 			next.Reserve = reserve
 		}
 		next.LostLeaseIds = append(next.LostLeaseIds, lost...)
+		next.DeferredLeaseIds = append(next.DeferredLeaseIds, later.leaseIDs...)
+		next.DeferredKeyIds = append(next.DeferredKeyIds, later.keyIDs...)
 	})
 	for _, demand := range demands {
 		if s.out.backlog() >= maxBacklog {
@@ -177,11 +181,11 @@ func (s *session) ask(demand *tokenstorev1.Demand) {
 	if demand.GetCount() < 1 || demand.GetCount() > maxLeasesPerDemand {
 		refused := rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "a demand for %d leases; 1 to %d can be asked for",
 			demand.GetCount(), maxLeasesPerDemand)
-		s.answer(id, leasing.Answer{Refused: refused})
+		s.answer(id, demand.GetUpstream(), leasing.Answer{Refused: refused})
 		return
 	}
 	if demand.GetAlias() != "" && demand.GetTokenId() != "" {
-		s.answer(id, leasing.Answer{Refused: rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "a demand for an alias and a token's id; only one can be asked for")})
+		s.answer(id, demand.GetUpstream(), leasing.Answer{Refused: rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "a demand for an alias and a token's id; only one can be asked for")})
 		return
 	}
 	wanted := leasing.Demand{
@@ -202,7 +206,7 @@ func (s *session) ask(demand *tokenstorev1.Demand) {
 		answered = true
 		delete(s.withdraw, id)
 		s.mu.Unlock()
-		return s.answer(id, answer)
+		return s.answer(id, wanted.Upstream, answer)
 	})
 	if wanted.Span != nil {
 		leave := withdraw
@@ -220,9 +224,9 @@ func (s *session) ask(demand *tokenstorev1.Demand) {
 }
 
 // answer returns false when the session has ended.
-func (s *session) answer(id uint64, answer leasing.Answer) bool {
+func (s *session) answer(id uint64, upstream string, answer leasing.Answer) bool {
 	undo := s.took(answer)
-	if s.out.add(func(next *tokenstorev1.SessionResponse) { appendAnswer(next, id, answer) }) {
+	if s.out.add(func(next *tokenstorev1.SessionResponse) { appendAnswer(next, id, upstream, answer) }) {
 		return true
 	}
 	undo()

@@ -27,12 +27,14 @@ func reportFrom(report *tokenstorev1.Report, replica string) leasing.Report {
 	}
 }
 
-func appendAnswer(next *tokenstorev1.SessionResponse, id uint64, answer leasing.Answer) {
+func appendAnswer(next *tokenstorev1.SessionResponse, id uint64, upstream string, answer leasing.Answer) {
 	if answer.Refused != nil {
-		next.Denials = append(next.Denials, denialFrom(id, answer.Refused, answer.Shortage))
+		denial := denialFrom(id, answer.Refused, answer.Shortage)
+		denial.PartAway = answer.PartAway
+		next.Denials = append(next.Denials, denial)
 		return
 	}
-	grant := &tokenstorev1.Grant{DemandId: id}
+	grant := &tokenstorev1.Grant{DemandId: id, Upstream: upstream}
 	for _, lease := range answer.Leases {
 		granted := leaseOnWire(lease)
 		granted.Id, granted.Epoch, granted.Ttl = lease.LeaseID, lease.Epoch(), durationpb.New(lease.TTL)

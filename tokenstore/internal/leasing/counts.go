@@ -20,7 +20,9 @@ type count struct {
 
 // recall returns what is short for the demand, if that was counted a moment ago.
 func (d *Desk) recall(demand Demand) (Shortage, bool) {
+	d.mu.Lock()
 	last := d.counts[kindOf(demand)]
+	d.mu.Unlock()
 	age := time.Since(last.at)
 	if age >= countFor {
 		return Shortage{}, false
@@ -32,6 +34,8 @@ func (d *Desk) remember(demand Demand, shortage Shortage) {
 	if shortage.Total <= largePool {
 		return
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if len(d.counts) >= maxCounts {
 		clear(d.counts)
 	}

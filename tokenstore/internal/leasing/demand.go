@@ -43,6 +43,8 @@ type Answer struct {
 	Refused *rpcerr.Error
 	// Shortage explains a refusal for want of tokens.
 	Shortage Shortage
+	// PartAway: it is refused because the pool can't be reached, while others can.
+	PartAway bool
 }
 
 // Reply takes the answer to a demand. It must not block; it returns false when

@@ -42,7 +42,7 @@ func (d *Desk) deny(q *queue, w *waiter, answer Answer, freed uint64) {
 	case answer.Shortage.Soonest > 0:
 		last.until = now.Add(min(answer.Shortage.Soonest, recheck))
 	}
-	if settled := d.settledAt(); now.Before(settled) && settled.Before(last.until) {
+	if settled := d.settledAt(w.demand.Upstream); now.Before(settled) && settled.Before(last.until) {
 		last.until = settled
 	}
 	if len(q.denials) >= maxDenials {

@@ -7,6 +7,7 @@ package leasing
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -46,7 +47,7 @@ type Desk struct {
 
 	mu     sync.Mutex
 	queues map[string]*queue
-	// counts are those of large pools, by the demands' kind; Run's own.
+	// counts are those of large pools, by the demands' kind.
 	counts map[string]count
 	// wanted is when demands for each upstream were last known to wait, at any desk;
 	// asked when this one last asked for slots in reserve, announced when it last said
@@ -57,6 +58,8 @@ type Desk struct {
 	// settled is when what was lost with a Redis that went away has been said again:
 	// until then caps are not known to hold.
 	settled time.Time
+	// settledPools is the same of single pools, where others were not away.
+	settledPools map[string]time.Time
 }
 
 // NewDesk makes a desk whose leases live for ttl between renewals. Run serves it.
@@ -64,7 +67,7 @@ func NewDesk(store Store, ttl time.Duration, observe Observer, log *slog.Logger)
 	return &Desk{
 		id: rand.Text(), store: store, ttl: ttl, observe: observe, log: log, wake: make(chan struct{}, 1),
 		queues: map[string]*queue{}, counts: map[string]count{}, others: map[string]otherDesk{},
-		wanted: map[string]time.Time{}, asked: map[string]time.Time{}, announced: map[string]time.Time{},
+		settledPools: map[string]time.Time{}, wanted: map[string]time.Time{}, asked: map[string]time.Time{}, announced: map[string]time.Time{},
 	}
 }
 
@@ -89,7 +92,7 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 		ttl = min(aheadTTL, d.ttl)
 	}
 	known, counted := d.recall(demand)
-	uncapped := demand.Ahead || d.Settling()
+	uncapped := demand.Ahead || d.settling(demand.Upstream)
 	var unreadable error
 	for range maxUnreadable {
 		taken, shortage, err := d.store.Acquire(ctx, Wanted{
@@ -121,7 +124,8 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 // failed logs a fault of ours and words it for the asker.
 func (d *Desk) failed(ctx context.Context, doing string, err error) Answer {
 	d.log.LogAttrs(ctx, slog.LevelError, "lease desk call failed", slog.String("during", doing), slog.Any("error", err))
-	return Answer{Refused: Fault(d.noted(err))}
+	_, part := errors.AsType[*PoolAway](d.noted(err))
+	return Answer{Refused: Fault(err), PartAway: part}
 }
 
 // Fault words a failed call of the store for who waits for it. What is ours alone it does not tell.
@@ -159,7 +163,10 @@ func (d *Desk) giveBack(ctx context.Context, settlements []Settlement) []Settled
 	return settled
 }
 
-// Renew prolongs leases and returns those that are lost.
+// Locate tells in which pool a token is.
+func (d *Desk) Locate(tokenID, upstream string) { d.store.Locate(tokenID, upstream) }
+
+// Renew prolongs leases and returns those that are lost. With [Deferred] it has prolonged the others.
 func (d *Desk) Renew(ctx context.Context, leases []LeaseRef) ([]LeaseRef, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()

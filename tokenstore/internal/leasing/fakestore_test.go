@@ -287,6 +287,8 @@ func (f *fakeStore) Reconcile(_ context.Context, _ string, uses []ReservedUse) (
 }
 
 // Want implements Store.
+func (f *fakeStore) Locate(string, string) {}
+
 func (f *fakeStore) Want(_ context.Context, upstream string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

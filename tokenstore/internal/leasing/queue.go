@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"strings"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -21,9 +22,11 @@ type queue struct {
 	due bool
 	// freed counts how often a token may have become free.
 	freed uint64
+	// serving: Run has it served now.
+	serving bool
 	// held is until when it is not served, while another desk has its turn; zero: it is.
 	held time.Time
-	// denials are by kind; Run's own.
+	// denials are by kind; whoever serves it has them.
 	denials map[string]denial
 }
 
@@ -178,8 +181,11 @@ func (d *Desk) look() {
 	}
 }
 
-// Run serves the queues until ctx ends. Demands that wait then stay unanswered.
+// Run serves the queues until ctx ends, each by itself: a pool whose server is silent holds up no
+// other. Demands that wait then stay unanswered.
 func (d *Desk) Run(ctx context.Context) {
+	var serving sync.WaitGroup
+	defer serving.Wait()
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
@@ -198,7 +204,10 @@ func (d *Desk) Run(ctx context.Context) {
 			all = true
 		}
 		for q, waiting := range d.snapshot(all) {
-			d.serve(ctx, q, waiting)
+			serving.Go(func() {
+				d.serve(ctx, q, waiting)
+				d.served(q)
+			})
 		}
 		if ticks == nil {
 			ticker.Reset(tick)
@@ -219,10 +228,10 @@ func (d *Desk) snapshot(all bool) map[*queue][]*waiter {
 	defer d.mu.Unlock()
 	due := map[*queue][]*waiter{}
 	for _, q := range d.queues {
-		if !q.due && !all || time.Now().Before(q.held) {
+		if q.serving || !q.due && !all || time.Now().Before(q.held) {
 			continue
 		}
-		q.due, q.held = false, time.Time{}
+		q.serving, q.due, q.held = true, false, time.Time{}
 		waiting := make([]*waiter, 0, q.Len())
 		for place := q.Front(); place != nil; place = place.Next() {
 			waiting = append(waiting, place.Value.(*waiter)) //nolint:forcetypeassert // nothing else is in it
@@ -230,6 +239,17 @@ func (d *Desk) snapshot(all bool) map[*queue][]*waiter {
 		due[q] = waiting
 	}
 	return due
+}
+
+// served notes that a queue may be served again, and has it served where that is due.
+func (d *Desk) served(q *queue) {
+	d.mu.Lock()
+	q.serving = false
+	due := q.due
+	d.mu.Unlock()
+	if due {
+		d.look()
+	}
 }
 
 // serve gives each waiter of one upstream its turn, neighbours of one kind and key
@@ -342,7 +362,7 @@ func (d *Desk) soon(ctx context.Context, w *waiter, short Shortage) bool {
 	if w.demand.Ahead || short.Capped == 0 {
 		return false
 	}
-	if d.Settling() {
+	if d.settling(w.demand.Upstream) {
 		return true
 	}
 	if time.Now().Before(w.demand.Until) {

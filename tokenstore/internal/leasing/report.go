@@ -1,7 +1,9 @@
 package leasing
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"math/rand/v2"
 	"regexp"
 	"time"
@@ -31,18 +33,19 @@ type Report struct {
 
 // Settle ends the leases and lets their tokens cool where the outcomes say so.
 // On an error the reports may be repeated: what has been carried out changes
-// nothing twice.
+// nothing twice. With [Deferred] the others have been carried out.
 func (d *Desk) Settle(ctx context.Context, reports []Report) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	d.noteUse()
 	settlements := settlementsOf(reports)
 	settled, err := d.store.Settle(ctx, settlements)
-	if err != nil {
-		return d.noted(err)
+	_, part := errors.AsType[*Deferred](err)
+	if d.noted(err) != nil && !part {
+		return err
 	}
 	d.ended(settled)
-	return d.noted(d.carriedOut(ctx, settlements, settled))
+	return cmp.Or(d.noted(d.carriedOut(ctx, settlements, settled)), err)
 }
 
 // Reconcile takes in how requests ended that a replica served from its reserve. On

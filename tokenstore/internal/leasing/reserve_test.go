@@ -47,7 +47,7 @@ func TestSlotsInReserveAreAskedFor(t *testing.T) {
 			t.Errorf("refused: %v", answer.Refused)
 		}
 		busy := func() []string {
-			if _, _, err := d.Reserve(t.Context(), Reservation{}); err != nil {
+			if _, err := d.Reserve(t.Context(), Reservation{}); err != nil {
 				t.Fatal(err)
 			}
 			return store.reservations[len(store.reservations)-1].Wanted
@@ -114,7 +114,7 @@ func TestWhatIsWantedElsewhereGoesIntoNoReserve(t *testing.T) {
 			reserving(t, func(t *testing.T, d *Desk, store *fakeStore, _ *fakeToken) {
 				note(d)
 				for _, want := range [][]string{{"u"}, {}} {
-					if _, _, err := d.Reserve(t.Context(), Reservation{}); err != nil {
+					if _, err := d.Reserve(t.Context(), Reservation{}); err != nil {
 						t.Fatal(err)
 					}
 					if got := store.reservations[len(store.reservations)-1].Wanted; !slices.Equal(got, want) {

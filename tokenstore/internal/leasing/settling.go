@@ -1,6 +1,7 @@
 package leasing
 
 import (
+	"errors"
 	"time"
 
 	"carousel.internal/proto/rpcerr"
@@ -20,17 +21,35 @@ func (d *Desk) AwaitRenewals() {
 	d.FreedAny()
 }
 
-// Settling tells whether that moment lasts.
-func (d *Desk) Settling() bool { return time.Now().Before(d.settledAt()) }
-
-func (d *Desk) settledAt() time.Time {
+// Settling tells whether that moment lasts for the whole store.
+func (d *Desk) Settling() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return time.Now().Before(d.settled)
+}
+
+// settling tells whether it lasts for the pool of an upstream.
+func (d *Desk) settling(upstream string) bool { return time.Now().Before(d.settledAt(upstream)) }
+
+func (d *Desk) settledAt(upstream string) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if pool := d.settledPools[upstream]; pool.After(d.settled) {
+		return pool
+	}
 	return d.settled
 }
 
-// noted remembers that the store was away, and returns the error.
+// noted remembers that the store, or a pool, was away, and returns the error.
 func (d *Desk) noted(err error) error {
+	if part, is := errors.AsType[*Deferred](err); is {
+		d.awaitRenewalsOf(part.Upstreams)
+		return err
+	}
+	if pool, is := errors.AsType[*PoolAway](err); is {
+		d.awaitRenewalsOf([]string{pool.Upstream})
+		return err
+	}
 	if rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) {
 		d.AwaitRenewals()
 	}

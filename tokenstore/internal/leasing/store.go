@@ -13,10 +13,13 @@ type Store interface {
 	// there is none.
 	Acquire(ctx context.Context, wanted Wanted) ([]Taken, Shortage, error)
 	// Settle ends leases and carries verdicts out, both in one step for each lease; it
-	// returns one Settled each, in order. It may be repeated.
+	// returns one Settled each, in order. It may be repeated. With [Deferred] it has settled the
+	// others, and of what was deferred the Settled is zero.
 	Settle(ctx context.Context, settlements []Settlement) ([]Settled, error)
-	// Renew prolongs leases; it returns those that are lost.
+	// Renew prolongs leases; it returns those that are lost. With [Deferred] it has prolonged the others.
 	Renew(ctx context.Context, leases []LeaseRef, ttl time.Duration) ([]LeaseRef, error)
+	// Locate tells in which pool a token is, so that nobody has to look it up.
+	Locate(tokenID, upstream string)
 	// Pardon undoes what was done to some of an upstream's wronged tokens; nil when there
 	// are none any more.
 	Pardon(ctx context.Context, upstream, by string) (*Pardoned, error)

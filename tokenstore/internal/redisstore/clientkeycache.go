@@ -39,6 +39,13 @@ func (k *knownKeys) get(id string, now time.Time) (key *tokenstorev1.ClientKey, 
 	return nil, k.forgotten
 }
 
+// last is what was known last, however long ago; nil: nothing, or it has changed since.
+func (k *knownKeys) last(id string) *tokenstorev1.ClientKey {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.keys[id].key
+}
+
 func (k *knownKeys) put(id string, known knownKey, forgotten uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -67,7 +74,8 @@ func (k *knownKeys) forgetAll() {
 }
 
 // ClientKey is GetClientKey for the path of requests: what it returns was so within the last half
-// second. It is shared: nobody changes it.
+// second, or is what was known last while the keys of a Cluster are away. It is shared: nobody
+// changes it.
 func (s *Store) ClientKey(ctx context.Context, id string) (*tokenstorev1.ClientKey, error) {
 	now := time.Now() // before the read: what is read is as new at least
 	known, forgotten := s.knownKeys.get(id, now)
@@ -75,6 +83,12 @@ func (s *Store) ClientKey(ctx context.Context, id string) (*tokenstorev1.ClientK
 		return known, nil
 	}
 	key, err := s.GetClientKey(ctx, id)
+	if s.partAway(err) {
+		if last := s.knownKeys.last(id); last != nil {
+			return last, nil
+		}
+		return nil, s.ledgerError("read a client key", err)
+	}
 	if err != nil {
 		return nil, err
 	}

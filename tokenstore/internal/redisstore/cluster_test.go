@@ -1,65 +1,20 @@
 package redisstore
 
 import (
-	"net"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
-
-	"carousel.internal/proto/freeport"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
 )
 
-// startCluster starts a Redis Cluster of three nodes.
-func startCluster(t *testing.T) redis.UniversalClient {
-	t.Helper()
-	const nodes, slots = 3, 16384
-	ctx := t.Context()
-	var hosts []string
-	var first struct{ port, bus string }
-	clients := make([]redis.UniversalClient, nodes)
-	for i := range nodes {
-		port, bus := freeport.MustPort(t), freeport.MustPort(t)
-		server := testredis.NewServer(t, "--port", port, "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--cluster-port", bus)
-		clients[i] = server.Client(t)
-		if err := clients[i].Do(ctx, "CLUSTER", "ADDSLOTSRANGE", i*slots/nodes, (i+1)*slots/nodes-1).Err(); err != nil {
-			t.Fatal(err)
-		}
-		// Two nodes of the same epoch would have to agree on another one first.
-		if err := clients[i].Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", i+1).Err(); err != nil {
-			t.Fatal(err)
-		}
-		if i == 0 {
-			first.port, first.bus = port, bus
-		} else if err := clients[i].Do(ctx, "CLUSTER", "MEET", "127.0.0.1", first.port, first.bus).Err(); err != nil {
-			t.Fatal(err)
-		}
-		hosts = append(hosts, net.JoinHostPort("127.0.0.1", port))
-	}
-	waitUntil(t, "the nodes know each other", func() bool {
-		for _, client := range clients {
-			info := client.ClusterInfo(ctx).Val()
-			if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_known_nodes:3") {
-				return false
-			}
-		}
-		return true
-	})
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: hosts})
-	t.Cleanup(func() { _ = client.Close() })
-	return client
-}
-
 // No script and no transaction spans slots: whatever is done with tokens is done on a
 // Cluster too.
 func TestACluster(t *testing.T) {
 	t.Parallel()
-	client := startCluster(t)
+	client := testredis.StartCluster(t).UniversalClient
 	store := newStore(t, client)
 	ctx := t.Context()
 	one := draft("openai", "T1")
@@ -228,7 +183,7 @@ func TestACluster(t *testing.T) {
 
 func TestDataOfSchemaOneIsMovedOnACluster(t *testing.T) {
 	t.Parallel()
-	client := startCluster(t)
+	client := testredis.StartCluster(t).UniversalClient
 	store := legacyStore(t, client)
 	data := (&legacy{t: t, client: client, store: store}).write()
 	if err := store.Prepare(t.Context()); err != nil {

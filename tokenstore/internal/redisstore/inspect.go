@@ -29,11 +29,13 @@ const (
 	Vanished WarningKind = "vanished"
 	// LogAway: the log's Redis can't be used, so that its entries wait.
 	LogAway WarningKind = "log_away"
+	// PartlyAway: some primaries of a Cluster can't be reached.
+	PartlyAway WarningKind = "partly_away"
 )
 
 // WarningKinds are all of them.
 func WarningKinds() []WarningKind {
-	return []WarningKind{NotDurable, Evicts, NearlyFull, ForgedUpstream, Vanished, LogAway}
+	return []WarningKind{NotDurable, Evicts, NearlyFull, ForgedUpstream, Vanished, LogAway, PartlyAway}
 }
 
 // Warning is something wrong with a store that serves nevertheless.

@@ -99,7 +99,7 @@ func (s *Store) runAcquire(ctx context.Context, wanted leasing.Wanted, mode stri
 		}
 		values, err := acquireScript.run(ctx, s.client, keys, demand).Slice()
 		if err != nil {
-			return nil, storeError("acquire", err)
+			return nil, s.poolError(wanted.Upstream, "acquire", err)
 		}
 		reply := &row{values: values}
 		if reply.text(0) != "again" {
@@ -211,7 +211,7 @@ func candidatesFrom(reply *row) []Candidate {
 	return candidates
 }
 
-// Renew prolongs leases; answers those that are lost.
+// Renew prolongs leases; answers those that are lost. With [leasing.Deferred] it has prolonged the others.
 func (s *Store) Renew(ctx context.Context, leases []leasing.LeaseRef, ttl time.Duration) ([]leasing.LeaseRef, error) {
 	if len(leases) == 0 {
 		return nil, nil
@@ -233,14 +233,18 @@ func (s *Store) Renew(ctx context.Context, leases []leasing.LeaseRef, ttl time.D
 		}
 		calls[n] = round.add(renewScript, []string{clockKey(pool.upstream)}, args...)
 	}
-	if err := round.exec(ctx); err != nil {
-		return nil, storeError("renew", err)
-	}
-	held := make([]bool, len(leases))
+	_ = round.exec(ctx) // each call has its own error
+	held, later := make([]bool, len(leases)), &leasing.Deferred{}
 	for n, pool := range pools {
 		values, err := calls[n].reply.Slice()
 		if err != nil {
-			return nil, storeError("renew", err)
+			if err := deferred(later, s.poolError(pool.upstream, "renew", err), pick(leases, pool.places)...); err != nil {
+				return nil, err
+			}
+			for _, i := range pool.places {
+				held[i] = true
+			}
+			continue
 		}
 		reply := &row{values: values}
 		for at, i := range pool.places {
@@ -257,7 +261,18 @@ func (s *Store) Renew(ctx context.Context, leases []leasing.LeaseRef, ttl time.D
 		}
 	}
 	if len(lost) > 0 {
-		return lost, s.stillThere(ctx)
+		if err := s.stillThere(ctx); err != nil {
+			return lost, err
+		}
 	}
-	return lost, nil
+	return lost, later.OrNil()
+}
+
+// pick are the elements of a list at some places.
+func pick[T any](list []T, places []int) []T {
+	picked := make([]T, len(places))
+	for n, i := range places {
+		picked[n] = list[i]
+	}
+	return picked
 }

@@ -89,7 +89,7 @@ func (s *Store) Post(ctx context.Context, key *tokenstorev1.ClientKey, posting l
 		}
 		values, err := postScript.run(ctx, s.client, keys, text, poolChannel).Slice()
 		if err != nil {
-			return ledger.Posted{}, storeError("post to a ledger", err)
+			return ledger.Posted{}, s.ledgerError("post to a ledger", err)
 		}
 		reply := &row{values: values}
 		switch reply.text(0) {

@@ -466,7 +466,7 @@ func bookName() string {
 // A ledger is in one slot, and those of several keys in several.
 func TestLedgersOnACluster(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, startCluster(t))
+	store := newStore(t, testredis.StartCluster(t).UniversalClient)
 	var keys []*tokenstorev1.ClientKey
 	for i := range 10 {
 		key := limitedKey(fmt.Sprint("k", i), unitRequests, tokenstorev1.KeyPeriod_KEY_PERIOD_AT_ONCE, 1)

@@ -19,7 +19,10 @@ func (s *Store) stillThere(ctx context.Context) error {
 	}
 	there, err := s.client.Exists(ctx, instanceKey()).Result()
 	if err != nil {
-		return storeError("look for the data", err)
+		if err = storeError("look for the data", err); s.partAway(err) {
+			return nil // the part that tells is away
+		}
+		return err
 	}
 	if there == 0 {
 		s.fence.close(errNoMark)

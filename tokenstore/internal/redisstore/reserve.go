@@ -57,18 +57,21 @@ func (s *Store) Reserve(ctx context.Context, reservation leasing.Reservation) (l
 		keys := []string{holdersKey(pool.upstream), holdsKey(pool.upstream, reservation.Replica), orderKey(pool.upstream), coolingKey(pool.upstream)}
 		calls[n] = round.add(reserveScript, keys, args...)
 	}
-	if err := round.exec(ctx); err != nil {
-		return leasing.Reserve{}, storeError("reserve", err)
-	}
+	_ = round.exec(ctx) // each call has its own error
+	later := &leasing.Deferred{}
 	for n, pool := range shares {
 		values, err := calls[n].reply.Slice()
 		if err != nil {
-			return leasing.Reserve{}, storeError("reserve", err)
+			if err := deferred(later, s.poolError(pool.upstream, "reserve", err)); err != nil {
+				return leasing.Reserve{}, err
+			}
+			continue
 		}
 		if err := takeIn(&reserve, pool.upstream, &row{values: values}); err != nil {
 			return leasing.Reserve{}, err
 		}
 	}
+	reserve.Away = later.Upstreams
 	for _, hold := range reserve.Added {
 		s.homes.put(hold.TokenID, hold.Upstream)
 	}
@@ -97,9 +100,9 @@ func (s *Store) savedSoon(ctx context.Context) bool {
 // reservationsByPool returns a share for each upstream, and the tokens that are in no
 // pool.
 func (s *Store) reservationsByPool(ctx context.Context, reservation leasing.Reservation) (shares []share, unknown []string, err error) {
-	upstreams, err := s.client.HKeys(ctx, upstreamsKey()).Result()
+	upstreams, err := s.upstreamNames(ctx)
 	if err != nil {
-		return nil, nil, storeError("reserve", err)
+		return nil, nil, err
 	}
 	ids := make([]string, len(reservation.Holds))
 	for i, hold := range reservation.Holds {

@@ -19,7 +19,7 @@ var (
 const maxSettlements = 200
 
 // Settle ends leases and carries verdicts out, both in one step for each lease; it returns
-// one Settled each, in order. It may be repeated.
+// one Settled each, in order. It may be repeated. With [leasing.Deferred] it has settled the others.
 func (s *Store) Settle(ctx context.Context, settlements []leasing.Settlement) ([]leasing.Settled, error) {
 	shares, err := s.byPool(ctx, tokensIn(settlements))
 	if err != nil {
@@ -41,16 +41,23 @@ func (s *Store) Settle(ctx context.Context, settlements []leasing.Settlement) ([
 		}
 		calls[n] = round.add(settleScript, []string{clockKey(part.upstream)}, args...)
 	}
-	if err := round.exec(ctx); err != nil {
-		return nil, storeError("settle", err)
-	}
-	settled := make([]leasing.Settled, len(settlements))
+	_ = round.exec(ctx) // each call has its own error
+	settled, later := make([]leasing.Settled, len(settlements)), &leasing.Deferred{}
 	for n, part := range parts {
-		if err := takeSettled(settled, part, calls[n]); err != nil {
+		err := s.takeSettled(settled, part, calls[n])
+		if err := deferred(later, err, refsOf(pick(settlements, part.places))...); err != nil {
 			return nil, err
 		}
 	}
-	return settled, nil
+	return settled, later.OrNil()
+}
+
+func refsOf(settlements []leasing.Settlement) []leasing.LeaseRef {
+	refs := make([]leasing.LeaseRef, len(settlements))
+	for i, each := range settlements {
+		refs[i] = each.LeaseRef
+	}
+	return refs
 }
 
 // Reconcile is Settle for what a replica did with its reserve. Live is false for what had
@@ -91,7 +98,7 @@ func (s *Store) Reconcile(ctx context.Context, replica string, uses []leasing.Re
 			return nil, storeError("reconcile", err)
 		}
 		for n, part := range parts {
-			if err := takeSettled(settled, part, calls[n]); err != nil {
+			if err := s.takeSettled(settled, part, calls[n]); err != nil {
 				return nil, err
 			}
 		}
@@ -108,10 +115,10 @@ func tokensIn(settlements []leasing.Settlement) []string {
 }
 
 // takeSettled reads what settle or reconcile says of a part of the reports.
-func takeSettled(settled []leasing.Settled, part share, done *call) error {
+func (s *Store) takeSettled(settled []leasing.Settled, part share, done *call) error {
 	values, err := done.reply.Slice()
 	if err != nil {
-		return storeError("settle", err)
+		return s.poolError(part.upstream, "settle", err)
 	}
 	const width = 5
 	reply := &row{values: values}

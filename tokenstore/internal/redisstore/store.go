@@ -68,6 +68,9 @@ type Store struct {
 	// added could not be saved.
 	reservesAgain atomic.Int64
 
+	// upstreamsSeen are the names of the upstreams as they were listed last; nil before.
+	upstreamsSeen atomic.Pointer[[]string]
+
 	credentials credentials
 	homes       homes
 	logs        *logView

@@ -377,7 +377,7 @@ func TestTooManyRowsOfUse(t *testing.T) {
 
 func TestUseOnACluster(t *testing.T) {
 	t.Parallel()
-	store := newStore(t, startCluster(t))
+	store := newStore(t, testredis.StartCluster(t).UniversalClient)
 	appendLog(t, store, "g1", []*tokenstorev1.LogEntry{{Sequence: 1, KeyId: "k1", TokenId: "t1", Upstream: "openai", Model: "m"}})
 	q := recently(t, store)
 	for _, group := range []usage.Dimension{usage.Key, usage.Token, usage.ByHour, usage.ByDay} {

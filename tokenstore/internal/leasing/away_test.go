@@ -1,0 +1,73 @@
+package leasing
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"carousel.internal/proto/rpcerr"
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+)
+
+var errAway = &rpcerr.Error{Reason: tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, Message: "away"}
+
+// partlyAway is a store that has two pools, of which the one of "u2" is on a server that is silent until it is told,
+// and then away.
+type partlyAway struct {
+	*fakeStore
+	silent chan struct{}
+}
+
+func (s *partlyAway) Acquire(ctx context.Context, wanted Wanted) ([]Taken, Shortage, error) {
+	if wanted.Upstream == "u2" {
+		<-s.silent
+		return nil, Shortage{}, &PoolAway{Upstream: "u2", Err: errAway}
+	}
+	return s.fakeStore.Acquire(ctx, wanted)
+}
+
+func (s *partlyAway) Settle(ctx context.Context, settlements []Settlement) ([]Settled, error) {
+	settled, _ := s.fakeStore.Settle(ctx, settlements[:1])
+	later := &Deferred{}
+	later.Add(&PoolAway{Upstream: "u2", Err: errAway}, settlements[1].LeaseRef)
+	return append(settled, Settled{}), later.OrNil()
+}
+
+// A server that is silent holds up the demands for its own pools, and no others. Those are refused as what is away
+// while others are not; after that its capped tokens alone wait for renewals.
+func TestAPoolThatIsAwayHoldsUpNoOther(t *testing.T) {
+	atDesk(t, func(t *testing.T, d *desk) {
+		store := &partlyAway{fakeStore: d.store, silent: make(chan struct{})}
+		d.Desk.store = store
+		d.store.add("a", 1)
+		var stuck Answer
+		d.Ask(Demand{Upstream: "u2", Count: 1}, func(answer Answer) bool { stuck = answer; return true })
+		synctest.Wait()
+		first := d.ask(Demand{})
+		synctest.Wait()
+		if len(first.answers) != 1 || len(first.answers[0].Leases) != 1 {
+			t.Fatalf("while another pool's server is silent: %+v", first.answers)
+		}
+		close(store.silent)
+		synctest.Wait()
+		if stuck.Refused == nil || stuck.Refused.Reason != tokenstorev1.Reason_REASON_STORE_UNAVAILABLE || !stuck.PartAway {
+			t.Errorf("its own demand: %+v", stuck)
+		}
+		if d.Settling() || d.settling("u") || !d.settling("u2") || !slices.Equal(d.settlingPools(), []string{"u2"}) {
+			t.Errorf("settling: all %v, u %v, u2 %v", d.Settling(), d.settling("u"), d.settling("u2"))
+		}
+		lease := first.answers[0].Leases[0].LeaseRef
+		other := LeaseRef{TokenID: "z", LeaseID: "1-9"}
+		err := d.Settle(t.Context(), []Report{{LeaseRef: lease, Outcome: tokenstorev1.Outcome_OUTCOME_SUCCESS}, {LeaseRef: other}})
+		if part, is := errors.AsType[*Deferred](err); !is || !slices.Equal(part.Leases, []LeaseRef{other}) || d.store.open("a") != 0 {
+			t.Errorf("settled %v, %d open", err, d.store.open("a"))
+		}
+		<-time.After(settleFor)
+		if d.settling("u2") || len(d.settlingPools()) != 0 {
+			t.Error("it settles for longer than it takes to renew leases")
+		}
+	})
+}

@@ -1,0 +1,167 @@
+package redisstore
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/leasing"
+	"carousel.internal/tokenstore/internal/testredis"
+	"carousel.internal/tokenstore/internal/token"
+)
+
+// spreadStore is a store on a Cluster, with an upstream and a token of it on each primary.
+type spreadStore struct {
+	*Store
+	cluster   *testredis.Cluster
+	upstreams []string // by primary
+	tokens    []string
+}
+
+func newSpreadStore(t *testing.T) *spreadStore {
+	t.Helper()
+	cluster := testredis.StartCluster(t)
+	s := &spreadStore{Store: newStore(t, cluster.UniversalClient), cluster: cluster, upstreams: make([]string, len(cluster.Nodes)), tokens: make([]string, len(cluster.Nodes))}
+	for i, found := 0, 0; found < len(s.upstreams); i++ {
+		name := fmt.Sprint("u", i)
+		at := cluster.PrimaryOf(t, orderKey(name))
+		if s.upstreams[at] != "" {
+			continue
+		}
+		s.upstreams[at], found = name, found+1
+		if _, err := s.PutUpstream(t.Context(), &tokenstorev1.Upstream{Name: name, Driver: token.DriverOpenAI, BaseUrl: "https://example.com"}, 0); err != nil {
+			t.Fatal(err)
+		}
+		s.tokens[at] = trusted(t, s.Store, create(t, s.Store, draft(name, "secret-"+name)))
+	}
+	if err := s.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *spreadStore) take(t *testing.T, at int) (leasing.LeaseRef, error) {
+	t.Helper()
+	taken, _, err := s.Acquire(t.Context(), leasing.Wanted{Upstream: s.upstreams[at], Model: "m", Count: 1, TTL: time.Minute})
+	if err != nil {
+		return leasing.LeaseRef{}, err
+	}
+	if len(taken) != 1 || taken[0].TokenID != s.tokens[at] {
+		t.Fatalf("of %s: %v", s.upstreams[at], taken)
+	}
+	return taken[0].LeaseRef, nil
+}
+
+// Whichever primary of a Cluster is away, and whatever else is on it: leases of the others are taken, renewed and
+// settled, and reserves are kept. Of its own pool each call says that this alone is away.
+func TestAPrimaryThatIsAwayStopsItsOwnPoolOnly(t *testing.T) {
+	t.Parallel()
+	for away := range 3 {
+		t.Run(fmt.Sprint("primary ", away+1), func(t *testing.T) {
+			t.Parallel()
+			s := newSpreadStore(t)
+			ctx := t.Context()
+			reservation := leasing.Reservation{Replica: "g1", Instance: "i1", TTL: time.Minute}
+			if _, err := s.Reserve(ctx, reservation); err != nil {
+				t.Fatal(err)
+			}
+			var leases []leasing.LeaseRef
+			for at := range s.upstreams {
+				lease, err := s.take(t, at)
+				if err != nil {
+					t.Fatal(err)
+				}
+				leases = append(leases, lease)
+			}
+			if text := s.PartlyAway(ctx); text != "" {
+				t.Errorf("while all are there: %s", text)
+			}
+			s.cluster.Servers[away].Kill()
+
+			for at := range s.upstreams {
+				lease, err := s.take(t, at)
+				if at != away {
+					if err != nil {
+						t.Fatalf("the pool on primary %d: %v", at+1, err)
+					}
+					leases = append(leases, lease)
+					continue
+				}
+				if pool, is := errors.AsType[*leasing.PoolAway](err); !is || pool.Upstream != s.upstreams[at] {
+					t.Errorf("its own pool: %v", err)
+				}
+			}
+			lost, err := s.Renew(ctx, leases, time.Minute)
+			s.mustDefer(t, "renew", err, away, leases[away])
+			if len(lost) != 0 {
+				t.Errorf("lost: %v", lost)
+			}
+			settlements := make([]leasing.Settlement, len(leases))
+			for i, lease := range leases {
+				settlements[i] = leasing.Settlement{LeaseRef: lease, Effect: leasing.Succeeded}
+			}
+			settled, err := s.Settle(ctx, settlements)
+			s.mustDefer(t, "settle", err, away, leases[away])
+			for i, each := range settled {
+				if each.Live == (i == away) {
+					t.Errorf("lease %d: %+v", i, each)
+				}
+			}
+			reserve, err := s.Reserve(ctx, reservation)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for at, upstream := range s.upstreams {
+				if slices.Contains(reserve.Away, upstream) != (at == away) {
+					t.Errorf("reserve: %v are away, of %v the one of primary %d", reserve.Away, s.upstreams, away+1)
+				}
+			}
+			if text := s.PartlyAway(ctx); !strings.Contains(text, "of the 3 primaries of the Redis Cluster 1 can't be reached") {
+				t.Errorf("it says %q", text)
+			}
+
+			s.cluster.Servers[away].Start(t)
+			waitUntil(t, "the pool is back", func() bool {
+				_, err := s.Settle(ctx, settlements[away:away+1])
+				return err == nil
+			})
+			if _, err := s.take(t, away); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func (s *spreadStore) mustDefer(t *testing.T, doing string, err error, away int, lease leasing.LeaseRef) {
+	t.Helper()
+	part, is := errors.AsType[*leasing.Deferred](err)
+	if !is || !slices.Equal(part.Upstreams, []string{s.upstreams[away]}) || !slices.Equal(part.Leases, []leasing.LeaseRef{lease}) {
+		t.Errorf("%s: %v", doing, err)
+	}
+}
+
+// A tokenstore that has not granted a lease learns from its reports where the token is: the directory may be away.
+func TestALocatedTokenNeedsNoDirectory(t *testing.T) {
+	t.Parallel()
+	s := newSpreadStore(t)
+	directory := s.cluster.PrimaryOf(t, directoryKey())
+	at := (directory + 1) % len(s.upstreams)
+	lease, err := s.take(t, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := newStore(t, s.cluster.Client(t))
+	s.cluster.Servers[directory].Kill()
+	done := []leasing.Settlement{{LeaseRef: lease, Effect: leasing.Succeeded}}
+	if _, err := other.Settle(t.Context(), done); err == nil {
+		t.Error("settled, though nobody has told where the token is")
+	}
+	other.Locate(lease.TokenID, s.upstreams[at])
+	if settled, err := other.Settle(t.Context(), done); err != nil || !settled[0].Live {
+		t.Errorf("%v, %v", settled, err)
+	}
+}

@@ -430,9 +430,9 @@ func announceBody(t *testing.T, addr string) <-chan string {
 	return told
 }
 
-// moved are the settings that move a pair over to certificates and to several Redis servers, as
+// movedOver are the settings that move a pair over to certificates and to several Redis servers, as
 // docs/tls.md and docs/redis.md have them.
-var moved = []string{
+var movedOver = []string{
 	"COMPOSE_PROFILES=sim,metrics,tls,ha",
 	"TOKENSTORE_TLS_CERT_FILE=/run/tls/tls.crt", "TOKENSTORE_TLS_KEY_FILE=/run/tls/tls.key", "TOKENSTORE_TLS_CA_FILE=/run/tls/ca.crt",
 	"TOKENSTORE_TLS_PLAINTEXT=true",
@@ -464,7 +464,7 @@ func (c *composed) upgrade() {
 	c.anew("carousel/prometheus:e2e")
 	whole := stack.Load{Gateways: []*stack.Gateway{c.gateway}, Rate: 40, Model: "gpt-test"}.Start(c.t)
 	streams := stack.Load{Gateways: []*stack.Gateway{c.gateway}, Rate: 5, Model: "openai/sim-slow", Stream: true}.Start(c.t)
-	c.env = append(append(c.env, moved...), "LOG_LEVEL=debug", "COMPOSE="+strings.Join(c.command, " "))
+	c.env = append(append(c.env, movedOver...), "LOG_LEVEL=debug", "COMPOSE="+strings.Join(c.command, " "))
 	ctx, cancel := context.WithTimeout(c.t.Context(), 8*time.Minute)
 	defer cancel()
 	upgrade := exec.CommandContext(ctx, filepath.Join(stack.Root(c.t), "deploy/docker/upgrade.sh"))

@@ -215,17 +215,6 @@ func TestAlertsFire(t *testing.T) {
 		stack.Certificates(t, certificates)
 		w.await("CarouselCertificateExpiring", "", "resolved", nil)
 	})
-	t.Run("a token that is refused", func(t *testing.T) {
-		w.PutUpstream("refusing", map[string]any{"driver": "openai", "base_url": w.SimURL + "/v1", "models": []string{"gpt-test"}})
-		refused := w.AddTokens("refusing", "r", 4, 0)[0]
-		if err := w.Sim.SetRule(upstreamsim.Rule{Token: upstreamsim.Fingerprint(refused.Secret), Scenario: "http-401"}); err != nil {
-			t.Fatal(err)
-		}
-		w.await("CarouselTokenParked", "refusing", "firing", func() { w.chat(stack.AdminToken, "refusing/gpt-test") })
-		w.Sim.ClearRules()
-		w.remove(refused.ID)
-		w.await("CarouselTokenParked", "refusing", "resolved", nil)
-	})
 	t.Run("an account that is logged out", func(t *testing.T) {
 		made, err := w.Sim.CreateAccounts(1, upstreamsim.AccountSettings{})
 		if err != nil {
@@ -243,8 +232,10 @@ func TestAlertsFire(t *testing.T) {
 			}
 		}
 		w.await("CarouselLoginNeeded", "lost", "firing", func() { w.chat(stack.AdminToken, "lost/composer-2.5") })
+		w.await("CarouselTokenParked", "lost", "firing", nil)
 		w.remove(token.ID)
 		w.await("CarouselLoginNeeded", "lost", "resolved", nil)
+		w.await("CarouselTokenParked", "lost", "resolved", nil)
 	})
 	t.Run("a pool without usable tokens", func(*testing.T) {
 		w.PutCursor("dry")

@@ -309,7 +309,7 @@ upgrade: ## Replaces the containers by ones of this version, one after the other
 
 .PHONY: down
 down: ## Stops the containers; their data stays
-	@COMPOSE_PROFILES=sim,tls,metrics $(COMPOSE) down --remove-orphans
+	@COMPOSE_PROFILES=sim,tls,ha,metrics $(COMPOSE) down --remove-orphans
 
 .PHONY: logs
 logs: ## Follows the containers' logs

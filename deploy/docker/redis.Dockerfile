@@ -5,6 +5,8 @@ ARG REDIS_IMAGE=redis:8-bookworm
 FROM ${REDIS_IMAGE}
 COPY redis.conf /etc/carousel/redis.conf
 COPY redis-start.sh /usr/local/bin/redis-start
+COPY sentinel-start.sh /usr/local/bin/sentinel-start
+COPY sentinel-note.sh /usr/local/bin/sentinel-note
 # A server without WAITAOF (before 7.2) brings every write to disk, because nobody could wait for one.
 RUN redis-server --version | grep -qE 'v=(7\.([2-9]|[1-9][0-9])|[89]|[1-9][0-9])' || sed -i 's/^appendfsync .*/appendfsync always/' /etc/carousel/redis.conf
 # Fresh volumes inherit this owner; without it, a server that isn't root can't write there.

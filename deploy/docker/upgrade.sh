@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Replaces what runs by the images of now, one container after the other, so that no request fails: "make upgrade".
 #
-# Redis and the tokenstore are replaced where they differ; meanwhile the gateways serve from their reserve. Then each gateway is replaced:
-# a new one joins, and an old one leaves once the new one is ready. The load balancer is the one part that can't be replaced without a
-# moment in which nobody listens; it is left alone unless BALANCER=1.
+# What makes certificates, Redis (with its sentinels and replicas, one by one) and the tokenstore are replaced where they differ, and
+# started where .env has a new profile; meanwhile the gateways serve from their reserve. Then each gateway is replaced: a new one
+# joins, and an old one leaves once the new one is ready. Prometheus comes last. The load balancer is the one part that can't be
+# replaced without a moment in which nobody listens; it is left alone unless BALANCER=1.
 #
 # Needs: the images, built before; COMPOSE, the Compose command.
 set -euo pipefail
@@ -13,6 +14,9 @@ read -ra compose <<<"${COMPOSE:-docker compose}"
 
 # How long a gateway may take to stop, in seconds. It ends by itself after DRAIN_DELAY and SHUTDOWN_GRACE.
 readonly patience=3600
+
+# Those of the environment, else of .env, as Compose itself takes them.
+profiles=${COMPOSE_PROFILES-$(sed -n 's/^COMPOSE_PROFILES=//p' .env 2>/dev/null || true)}
 
 say() { printf 'upgrade: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -33,6 +37,33 @@ healthy() { docker exec "$1" "/usr/local/bin/$2" healthcheck; }
 
 replace() { # service: all of it, where it differs from what runs
     compose up --detach --no-deps --no-build "$1"
+}
+
+# has profile service: whether .env asks for the profile, or the service runs all the same.
+has() { [[ ,$profiles, == *,$1,* || -n $(compose --profile "$1" ps --quiet "$2") ]]; }
+
+# replace_optional profile service
+replace_optional() {
+    if has "$1" "$2"; then replace "$2"; fi
+}
+
+# in_step service: a server of Redis's that is the primary, or has all that the primary has.
+in_step() {
+    # shellcheck disable=SC2016 # of the container's shell
+    compose exec -T "$1" sh -c 'REDISCLI_AUTH=$(cat /run/redis/password) exec redis-cli role' | grep -qE '^(master|connected)'
+}
+
+# One server after the other, replicas first, so that what waits for a replica has one.
+replace_redis() {
+    local each servers=(redis)
+    if has ha redis-2; then
+        for each in sentinel-1 sentinel-2 sentinel-3; do replace "$each"; done
+        servers=(redis-2 redis-3 redis)
+    fi
+    for each in "${servers[@]}"; do
+        replace "$each"
+        wait_for 120 "$each" in_step "$each"
+    done
 }
 
 replace_tokenstore() {
@@ -76,9 +107,11 @@ balancer_differs() {
 }
 
 [[ -n $(compose ps --quiet lb) ]] || die "nothing runs here; start it with \"make up\""
-replace redis
+replace_optional tls certificates
+replace_redis
 replace_tokenstore
 replace_gateways
+replace_optional metrics prometheus
 if [[ ${BALANCER:-} == 1 ]]; then
     replace lb
 elif balancer_differs; then

@@ -24,6 +24,9 @@ func exports(t *testing.T, gateway *stack.Gateway) map[string]any {
 		gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/"+path, nil).JSON(t, &answer)
 		all[path] = unversioned(answer)
 	}
+	var told struct{ Destinations any }
+	gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/notifications", nil).JSON(t, &told)
+	all["destinations"] = unversioned(told.Destinations)
 	return all
 }
 
@@ -120,6 +123,9 @@ func fillPair(t *testing.T, s *stack.Stack) string {
 		method, path, _ := strings.Cut(path, " ")
 		gateway.MustAdmin(t, http.StatusOK, method, "/admin/api/"+path, body)
 	}
+	gateway.MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/notifications/destinations", map[string]any{
+		"name": "on call", "kind": "slack", "url": "https://hooks.slack.example/services/sk-secret-hook", "disabled": true,
+	})
 	var made struct{ Secret string }
 	gateway.MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/keys", map[string]any{
 		"name": "Anna's laptop", "models": []string{"gpt-*", "quick-*"}, "limits": map[string]any{"requests_per_minute": 60},
@@ -143,7 +149,7 @@ func TestABackupMakesAnotherPairAlike(t *testing.T) {
 
 	before := exports(t, into)
 	plan := restoreThere(t, into, made.Body, map[string]string{"mode": "plan"})
-	if plan.Plan.Applied || plan.count("token", "add") != 4 || plan.count("upstream", "add") != 1 || plan.count("upstream", "change") != 2 || plan.count("key", "add") != 1 {
+	if plan.Plan.Applied || plan.count("token", "add") != 4 || plan.count("upstream", "add") != 1 || plan.count("upstream", "change") != 2 || plan.count("key", "add") != 1 || plan.count("destination", "add") != 1 {
 		t.Errorf("the plan is %+v", plan.Plan)
 	}
 	if diff := difference(before, exports(t, into)); diff != "" {

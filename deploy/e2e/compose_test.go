@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,7 +78,8 @@ func (c *composed) docker(args ...string) string {
 
 const composeProfiles = "COMPOSE_PROFILES=sim,metrics"
 
-// composeUp brings the compose file up with three gateways, the simulator and Prometheus.
+// composeUp brings the compose file up with two tokenstores, three gateways, the simulator and
+// Prometheus.
 // Without a Docker engine the test is skipped, unless REQUIRE_DOCKER=1.
 func composeUp(t *testing.T) *composed {
 	t.Helper()
@@ -93,7 +95,7 @@ func composeUp(t *testing.T) *composed {
 	}
 	c := &composed{t: t, command: append(command, "--project-name", fmt.Sprintf("carousel-e2e-%d", os.Getpid())), port: freeport.MustPort(t), prometheus: freeport.MustPort(t)}
 	// Images of its own name, so that nobody's are replaced.
-	c.env = append(stack.BaseEnv(), composeProfiles, "CAROUSEL_VERSION=e2e", "CAROUSEL_TAG=e2e", "PORT="+c.port, "GATEWAYS=3", "PROMETHEUS_PORT=127.0.0.1:"+c.prometheus)
+	c.env = append(stack.BaseEnv(), composeProfiles, "CAROUSEL_VERSION=e2e", "CAROUSEL_TAG=e2e", "PORT="+c.port, "TOKENSTORES=2", "GATEWAYS=3", "PROMETHEUS_PORT=127.0.0.1:"+c.prometheus)
 	for line := range strings.Lines(string(exports)) {
 		c.env = append(c.env, strings.TrimPrefix(strings.TrimSpace(line), "export "))
 	}
@@ -332,9 +334,9 @@ func TestCompose(t *testing.T) {
 		var jobs []string
 		stack.Eventually(t, "Prometheus has read all", 2*time.Minute, func() bool {
 			jobs = c.scraped()
-			return len(jobs) == 4
+			return len(jobs) == 5
 		})
-		if want := []string{"carousel-gateway", "carousel-gateway", "carousel-gateway", "carousel-tokenstore"}; !slices.Equal(jobs, want) {
+		if want := []string{"carousel-gateway", "carousel-gateway", "carousel-gateway", "carousel-tokenstore", "carousel-tokenstore"}; !slices.Equal(jobs, want) {
 			t.Errorf("it reads %v", jobs)
 		}
 		var rules struct {
@@ -359,9 +361,17 @@ func TestCompose(t *testing.T) {
 			t.Errorf("it was %v, now it is %v", before, after)
 		}
 	})
-	t.Run("an upgrade replaces all and fails no request", func(t *testing.T) {
+	t.Run("an upgrade replaces all, moves over to certificates and several Redis servers, and fails no request", func(t *testing.T) {
 		c.t = t
 		c.upgrade()
+	})
+	t.Run("what is said between the services is encrypted, and chats go on", func(t *testing.T) {
+		c.t = t
+		c.encrypted()
+	})
+	t.Run("a primary of Redis that is killed costs nothing that was acknowledged", func(t *testing.T) {
+		c.t = t
+		c.failover()
 	})
 	t.Run("a killed gateway fails no request once it has left the balancer", func(t *testing.T) {
 		c.t = t
@@ -420,14 +430,42 @@ func announceBody(t *testing.T, addr string) <-chan string {
 	return told
 }
 
-// upgrade has all replicas replaced under load, for a setting that is another one.
+// movedOver are the settings that move a pair over to certificates and to several Redis servers, as
+// docs/tls.md and docs/redis.md have them.
+var movedOver = []string{
+	"COMPOSE_PROFILES=sim,metrics,tls,ha",
+	"TOKENSTORE_TLS_CERT_FILE=/run/tls/tls.crt", "TOKENSTORE_TLS_KEY_FILE=/run/tls/tls.key", "TOKENSTORE_TLS_CA_FILE=/run/tls/ca.crt",
+	"TOKENSTORE_TLS_PLAINTEXT=true",
+	"REDIS_SENTINELS=sentinel-1:26379,sentinel-2:26379,sentinel-3:26379", "REDIS_URL_FILE=/run/redis/sentinel-url", "REDIS_WAIT_REPLICAS=1",
+}
+
+// anew has an image of the same files, which is another one to Compose.
+func (c *composed) anew(image string) {
+	c.t.Helper()
+	command := exec.CommandContext(c.t.Context(), "docker", "build", "--quiet", "--tag", image, "--label", "e2e=anew", "-")
+	command.Stdin = strings.NewReader("FROM " + image + "\n")
+	if output, err := command.CombinedOutput(); err != nil {
+		c.t.Fatalf("%v\n%s", err, output)
+	}
+}
+
+// upgrade has all replicas replaced under load, for images and settings that are other ones.
 func (c *composed) upgrade() {
 	c.t.Helper()
-	before := append(c.containers("gateway"), c.containers("tokenstore")...)
+	replaced := func() (all []string) {
+		for _, service := range []string{"gateway", "tokenstore", "prometheus", "certificates", "redis"} {
+			all = append(all, c.containers(service)...)
+		}
+		return all
+	}
+	c.must(time.Minute, "--profile", "tls", "up", "--detach", "--no-deps", "--no-build", "certificates")
+	before := replaced()
+	c.anew("carousel/tokenstore:e2e")
+	c.anew("carousel/prometheus:e2e")
 	whole := stack.Load{Gateways: []*stack.Gateway{c.gateway}, Rate: 40, Model: "gpt-test"}.Start(c.t)
 	streams := stack.Load{Gateways: []*stack.Gateway{c.gateway}, Rate: 5, Model: "openai/sim-slow", Stream: true}.Start(c.t)
-	c.env = append(c.env, "LOG_LEVEL=debug", "COMPOSE="+strings.Join(c.command, " "))
-	ctx, cancel := context.WithTimeout(c.t.Context(), 5*time.Minute)
+	c.env = append(append(c.env, movedOver...), "LOG_LEVEL=debug", "COMPOSE="+strings.Join(c.command, " "))
+	ctx, cancel := context.WithTimeout(c.t.Context(), 8*time.Minute)
 	defer cancel()
 	upgrade := exec.CommandContext(ctx, filepath.Join(stack.Root(c.t), "deploy/docker/upgrade.sh"))
 	upgrade.Env = c.env
@@ -447,7 +485,7 @@ func (c *composed) upgrade() {
 	if failed > 5 {
 		c.t.Errorf("%d failed", failed)
 	}
-	after := append(c.containers("gateway"), c.containers("tokenstore")...)
+	after := replaced()
 	for _, container := range before {
 		if slices.Contains(after, container) {
 			c.t.Errorf("%.12s is still there", container)
@@ -455,6 +493,26 @@ func (c *composed) upgrade() {
 	}
 	if len(after) != len(before) {
 		c.t.Errorf("%d containers, not %d", len(after), len(before))
+	}
+}
+
+// encrypted checks that every gateway calls the tokenstores over TLS, where they must show certificates.
+func (c *composed) encrypted() {
+	c.t.Helper()
+	if failed := c.chat(30); failed > 0 {
+		c.t.Errorf("%d of 30 requests failed", failed)
+	}
+	for job, metric := range map[string]string{
+		"carousel-gateway": "carousel_gateway_certificate_expiry_timestamp_seconds", "carousel-tokenstore": "carousel_tokenstore_certificate_expiry_timestamp_seconds",
+	} {
+		stack.Eventually(c.t, job+" shows a certificate", 2*time.Minute, func() bool {
+			var answer struct {
+				Data struct{ Result []struct{ Value [2]any } }
+			}
+			query := url.Values{"query": {"count(" + metric + " > time())"}}
+			return c.ask("/api/v1/query?"+query.Encode(), &answer) && len(answer.Data.Result) == 1 &&
+				answer.Data.Result[0].Value[1] == fmt.Sprint(len(c.containers(strings.TrimPrefix(job, "carousel-"))))
+		})
 	}
 }
 

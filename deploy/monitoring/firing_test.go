@@ -158,6 +158,22 @@ func (w *watchers) send(path, kind, body, authorization string) int {
 	return response.StatusCode
 }
 
+// flood sends 200 requests whose prompts are as long as the log keeps them: some 2,000 of them take
+// all the room that entries have which wait.
+func (w *watchers) flood() {
+	const clients, each = 8, 25
+	body := `{"model":"openai/gpt-test","messages":[{"role":"user","content":"` + strings.Repeat("word ", 16<<10) + `"}]}`
+	var asking sync.WaitGroup
+	for range clients {
+		asking.Go(func() {
+			for range each {
+				w.send("/v1/chat/completions", "application/json", body, "Bearer "+stack.AdminToken)
+			}
+		})
+	}
+	asking.Wait()
+}
+
 func (w *watchers) remove(id string) {
 	w.t.Helper()
 	w.Gateways[0].MustAdmin(w.t, http.StatusNoContent, http.MethodDelete, "/admin/api/tokens/"+id, nil)
@@ -172,19 +188,55 @@ func (w *watchers) fail(scenario string) {
 }
 
 // Alerts are fired by their faults, and resolved after them, by a real Prometheus and a real
-// Alertmanager. What takes days, or a person, is left to promtool. It takes minutes: "make alerts"
-// runs it.
+// Alertmanager. It takes minutes: "make alerts" runs it.
 func TestAlertsFire(t *testing.T) {
 	if os.Getenv("ALERTS") == "" {
 		t.Skip("takes minutes: run by make alerts")
 	}
-	s := stack.Start(t, stack.Options{GatewayEnv: []string{"DEGRADED_TIME=1h"}})
+	certificates := filepath.Join(t.TempDir(), "tls")
+	stack.Certificates(t, "--days", "1", certificates)
+	s := stack.Start(t, stack.Options{
+		GatewayEnv:    append(stack.TLSEnv(certificates, "gateway"), "DEGRADED_TIME=1h"),
+		TokenstoreEnv: append(stack.TLSEnv(certificates, "tokenstore"), "CONNECTION_AGE=10s"),
+	})
 	s.AddTokens("openai", "o", 4, 0)
 	w := watch(t, s)
 	gateway, redis := s.Gateways[0], s.RedisClient()
 	ok := func() { w.chat(stack.AdminToken, "openai/gpt-test") }
 	ok()
 
+	t.Run("certificates that end soon", func(t *testing.T) {
+		w.await("CarouselCertificateExpiring", "", "firing", nil)
+		for _, service := range []string{"gateway", "tokenstore"} {
+			if err := os.Remove(filepath.Join(certificates, service, "tls.crt")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stack.Certificates(t, certificates)
+		w.await("CarouselCertificateExpiring", "", "resolved", nil)
+	})
+	t.Run("an account that is logged out", func(t *testing.T) {
+		made, err := w.Sim.CreateAccounts(1, upstreamsim.AccountSettings{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		account := made[0]
+		w.PutUpstream("lost", map[string]any{"driver": "cursor", "base_url": w.SimURL, "settings": map[string]string{"protocol": "agent", "site_url": w.SimURL}})
+		var token stack.Token
+		gateway.MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/tokens", map[string]any{
+			"upstream": "lost", "token": account.AccessToken, "refresh_token": account.RefreshToken,
+		}).JSON(t, &token)
+		for _, revoke := range []func(string) error{w.Sim.RevokeRefresh, w.Sim.RevokeAccess} {
+			if err := revoke(account.Subject); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.await("CarouselLoginNeeded", "lost", "firing", func() { w.chat(stack.AdminToken, "lost/composer-2.5") })
+		w.await("CarouselTokenParked", "lost", "firing", nil)
+		w.remove(token.ID)
+		w.await("CarouselLoginNeeded", "lost", "resolved", nil)
+		w.await("CarouselTokenParked", "lost", "resolved", nil)
+	})
 	t.Run("a pool without usable tokens", func(*testing.T) {
 		w.PutCursor("dry")
 		token := w.AddExpiring("dry", stack.SoonExpired)
@@ -257,10 +309,12 @@ func TestAlertsFire(t *testing.T) {
 		w.await("CarouselStoreDown", "", "firing", ok)
 		w.await("CarouselDegraded", "", "firing", ok)
 		w.await("CarouselLogStalled", "", "firing", ok)
+		w.await("CarouselLogDropping", "", "firing", w.flood)
 		w.Redis.Thaw()
 		w.await("CarouselStoreDown", "", "resolved", nil)
 		w.await("CarouselDegraded", "", "resolved", nil)
 		w.await("CarouselLogStalled", "", "resolved", nil)
+		w.await("CarouselLogDropping", "", "resolved", nil)
 	})
 	t.Run("a Redis that is slow", func(*testing.T) {
 		w.await("CarouselScriptSlow", "", "firing", func() {

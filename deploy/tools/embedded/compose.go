@@ -35,7 +35,7 @@ func composeKeys(compose []byte, services map[string]any) ([]byte, error) {
 }
 
 var (
-	serviceHead = regexp.MustCompile(`(?m)^  [a-z]+:$`)
+	serviceHead = regexp.MustCompile(`(?m)^  [a-z0-9-]+:`)
 	composeLine = regexp.MustCompile(`(?m)^      ([A-Z_]+): (.*)$`)
 	// settable is a value that .env may replace.
 	settable = regexp.MustCompile(`^"?\$\{([A-Z_]+):?-([^}]*)\}"?$`)
@@ -68,9 +68,10 @@ const composeHead = `# Carousel in containers: what can be set. Copy this file t
 # The published port; 127.0.0.1:3000 publishes it on this machine only.
 #PORT=3000
 
-# How many gateways run, and how many the balancer has room for.
+# How many gateways run, and how many the balancer has room for; how many tokenstores.
 #GATEWAYS=1
 #MAX_GATEWAYS=100
+#TOKENSTORES=1
 # Where Prometheus can be reached (profile metrics).
 #PROMETHEUS_PORT=127.0.0.1:9095
 
@@ -118,6 +119,12 @@ const composeHead = `# Carousel in containers: what can be set. Copy this file t
 #TOKENSTORE_TLS_CERT_FILE=/run/tls/tls.crt
 #TOKENSTORE_TLS_KEY_FILE=/run/tls/tls.key
 #TOKENSTORE_TLS_CA_FILE=/run/tls/ca.crt
+
+# Two replicas of Redis and three sentinels: these four lines. See docs/redis.md.
+#COMPOSE_PROFILES=ha
+#REDIS_SENTINELS=sentinel-1:26379,sentinel-2:26379,sentinel-3:26379
+#REDIS_URL_FILE=/run/redis/sentinel-url
+#REDIS_WAIT_REPLICAS=1
 
 # What the images are built from, and the tag and version they get. GOPROXY is where modules come from.
 #CAROUSEL_GO_IMAGE=golang:1.26-bookworm

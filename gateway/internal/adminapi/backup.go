@@ -38,6 +38,7 @@ func (a *API) makeBackup(c *gin.Context) error {
 	a.Note(c, "backup made", "records", strconv.FormatUint(made.Records, 10))
 	for header, names := range map[string][]string{
 		"X-Carousel-Unreadable-Tokens": made.UnreadableTokens, "X-Carousel-Unreadable-Upstreams": made.UnreadableUpstreams,
+		"X-Carousel-Unreadable-Destinations": made.UnreadableDestinations,
 	} {
 		if len(names) > 0 { // damaged in the store
 			c.Header(header, strings.Join(names[:min(len(names), maxUnreadableShown)], ","))

@@ -42,7 +42,7 @@ func (d *desk) Restore(_ context.Context, wanted backup.Restoration) (backupform
 	return backupform.Plan{
 		MadeAt: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), Applied: wanted.Apply != "", Digest: "abcd",
 		Counts: []backupform.Count{{Kind: "token", Action: backupform.Add, Count: 2}},
-		Items:  []backupform.Item{}, Unreadable: backupform.Unreadable{Tokens: []string{}, Upstreams: []string{}},
+		Items:  []backupform.Item{}, Unreadable: backupform.Unreadable{Tokens: []string{}, Upstreams: []string{}, Destinations: []string{}},
 	}, d.err
 }
 

@@ -51,8 +51,8 @@ type Made struct {
 	File []byte
 	// Records are the things that are in it.
 	Records uint64
-	// UnreadableTokens and UnreadableUpstreams are not in it.
-	UnreadableTokens, UnreadableUpstreams []string
+	// Unreadable are not in it.
+	UnreadableTokens, UnreadableUpstreams, UnreadableDestinations []string
 }
 
 // Make makes a backup that is sealed with the passphrase.
@@ -101,7 +101,9 @@ func (m *Made) take(records []*tokenstorev1.BackupRecord, out *sealed) error {
 		}
 		switch {
 		case each.GetEnd() != nil:
-			m.UnreadableTokens, m.UnreadableUpstreams = each.GetEnd().GetUnreadableTokens(), each.GetEnd().GetUnreadableUpstreams()
+			end := each.GetEnd()
+			m.UnreadableTokens, m.UnreadableUpstreams = end.GetUnreadableTokens(), end.GetUnreadableUpstreams()
+			m.UnreadableDestinations = end.GetUnreadableDestinations()
 		case each.GetHeader() == nil:
 			m.Records++
 		}

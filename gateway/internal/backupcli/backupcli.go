@@ -38,6 +38,7 @@ func Make(ctx context.Context, call Call, passphrase secret.Value) ([]byte, back
 	}
 	file, told, err := call(ctx, http.MethodPost, "backup", http.Header{"Content-Type": {"application/json"}}, body)
 	lacks.Tokens, lacks.Upstreams = names(told, "X-Carousel-Unreadable-Tokens"), names(told, "X-Carousel-Unreadable-Upstreams")
+	lacks.Destinations = names(told, "X-Carousel-Unreadable-Destinations")
 	return file, lacks, err
 }
 
@@ -54,6 +55,9 @@ func Lacks(unreadable backupform.Unreadable) string {
 	}
 	if len(unreadable.Upstreams) > 0 {
 		parts = append(parts, "upstreams "+strings.Join(unreadable.Upstreams, ", "))
+	}
+	if len(unreadable.Destinations) > 0 {
+		parts = append(parts, "destinations "+strings.Join(unreadable.Destinations, ", "))
 	}
 	if len(parts) == 0 {
 		return ""

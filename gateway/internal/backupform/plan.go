@@ -43,21 +43,23 @@ type Item struct {
 	Detail string `json:"detail"`
 }
 
-// Unreadable has ids of tokens and names of upstreams.
+// Unreadable has ids of tokens, names of upstreams, and ids of destinations of notifications.
 type Unreadable struct {
-	Tokens    []string `json:"tokens"`
-	Upstreams []string `json:"upstreams"`
+	Tokens       []string `json:"tokens"`
+	Upstreams    []string `json:"upstreams"`
+	Destinations []string `json:"destinations"`
 }
 
 // Kinds of what is in a backup.
 var kinds = map[tokenstorev1.BackupKind]string{
-	tokenstorev1.BackupKind_BACKUP_KIND_UPSTREAM:   "upstream",
-	tokenstorev1.BackupKind_BACKUP_KIND_TOKEN:      "token",
-	tokenstorev1.BackupKind_BACKUP_KIND_CLIENT_KEY: "key",
-	tokenstorev1.BackupKind_BACKUP_KIND_ROUTE:      "route",
-	tokenstorev1.BackupKind_BACKUP_KIND_SETTING:    "setting",
-	tokenstorev1.BackupKind_BACKUP_KIND_PAGE:       "page",
-	tokenstorev1.BackupKind_BACKUP_KIND_PRICE:      "price",
+	tokenstorev1.BackupKind_BACKUP_KIND_UPSTREAM:    "upstream",
+	tokenstorev1.BackupKind_BACKUP_KIND_TOKEN:       "token",
+	tokenstorev1.BackupKind_BACKUP_KIND_CLIENT_KEY:  "key",
+	tokenstorev1.BackupKind_BACKUP_KIND_ROUTE:       "route",
+	tokenstorev1.BackupKind_BACKUP_KIND_SETTING:     "setting",
+	tokenstorev1.BackupKind_BACKUP_KIND_PAGE:        "page",
+	tokenstorev1.BackupKind_BACKUP_KIND_PRICE:       "price",
+	tokenstorev1.BackupKind_BACKUP_KIND_DESTINATION: "destination",
 }
 
 // The actions of a restore.
@@ -84,7 +86,10 @@ func PlanOf(plan *tokenstorev1.RestorePlan, applied, removeOthers bool) Plan {
 	form := Plan{
 		MadeAt: plan.GetMadeAt().AsTime().UTC(), Applied: applied, RemoveOthers: removeOthers, Digest: hex.EncodeToString(plan.GetDigest()),
 		Counts: make([]Count, 0, len(plan.GetCounts())), Items: make([]Item, 0, len(plan.GetItems())),
-		Unreadable: Unreadable{Tokens: plan.GetUnreadableTokens(), Upstreams: plan.GetUnreadableUpstreams()},
+		Unreadable: Unreadable{
+			Tokens: listed(plan.GetUnreadableTokens()), Upstreams: listed(plan.GetUnreadableUpstreams()),
+			Destinations: listed(plan.GetUnreadableDestinations()),
+		},
 	}
 	for _, each := range plan.GetCounts() {
 		form.Counts = append(form.Counts, Count{kinds[each.GetKind()], actions[each.GetAction()], each.GetCount()})
@@ -92,14 +97,11 @@ func PlanOf(plan *tokenstorev1.RestorePlan, applied, removeOthers bool) Plan {
 	for _, each := range plan.GetItems() {
 		form.Items = append(form.Items, Item{kinds[each.GetKind()], actions[each.GetAction()], each.GetName(), each.GetDetail()})
 	}
-	if form.Unreadable.Tokens == nil {
-		form.Unreadable.Tokens = []string{}
-	}
-	if form.Unreadable.Upstreams == nil {
-		form.Unreadable.Upstreams = []string{}
-	}
 	return form
 }
+
+// listed is a list that JSON shows as one also where it is empty.
+func listed(names []string) []string { return append([]string{}, names...) }
 
 // Total is how many things something is done with, of all kinds.
 func (p Plan) Total(action string) uint32 {

@@ -67,7 +67,7 @@ func (d backupData) MadeAt() *timestamppb.Timestamp { return timestamppb.New(d.P
 
 // Unreadable are what the backup lacks.
 func (d backupData) Unreadable() []string {
-	return slices.Concat(d.Plan.Unreadable.Upstreams, d.Plan.Unreadable.Tokens)
+	return slices.Concat(d.Plan.Unreadable.Upstreams, d.Plan.Unreadable.Tokens, d.Plan.Unreadable.Destinations)
 }
 
 // Least is how many characters a passphrase has.

@@ -33,6 +33,7 @@ const (
 	BackupKind_BACKUP_KIND_SETTING     BackupKind = 5
 	BackupKind_BACKUP_KIND_PAGE        BackupKind = 6
 	BackupKind_BACKUP_KIND_PRICE       BackupKind = 7
+	BackupKind_BACKUP_KIND_DESTINATION BackupKind = 8
 )
 
 // Enum value maps for BackupKind.
@@ -46,6 +47,7 @@ var (
 		5: "BACKUP_KIND_SETTING",
 		6: "BACKUP_KIND_PAGE",
 		7: "BACKUP_KIND_PRICE",
+		8: "BACKUP_KIND_DESTINATION",
 	}
 	BackupKind_value = map[string]int32{
 		"BACKUP_KIND_UNSPECIFIED": 0,
@@ -56,6 +58,7 @@ var (
 		"BACKUP_KIND_SETTING":     5,
 		"BACKUP_KIND_PAGE":        6,
 		"BACKUP_KIND_PRICE":       7,
+		"BACKUP_KIND_DESTINATION": 8,
 	}
 )
 
@@ -247,6 +250,7 @@ type BackupRecord struct {
 	//	*BackupRecord_Setting
 	//	*BackupRecord_Page
 	//	*BackupRecord_Price
+	//	*BackupRecord_Destination
 	//	*BackupRecord_End
 	Record        isBackupRecord_Record `protobuf_oneof:"record"`
 	unknownFields protoimpl.UnknownFields
@@ -362,6 +366,15 @@ func (x *BackupRecord) GetPrice() *Price {
 	return nil
 }
 
+func (x *BackupRecord) GetDestination() *BackupDestination {
+	if x != nil {
+		if x, ok := x.Record.(*BackupRecord_Destination); ok {
+			return x.Destination
+		}
+	}
+	return nil
+}
+
 func (x *BackupRecord) GetEnd() *BackupEnd {
 	if x != nil {
 		if x, ok := x.Record.(*BackupRecord_End); ok {
@@ -408,6 +421,10 @@ type BackupRecord_Price struct {
 	Price *Price `protobuf:"bytes,8,opt,name=price,proto3,oneof"`
 }
 
+type BackupRecord_Destination struct {
+	Destination *BackupDestination `protobuf:"bytes,9,opt,name=destination,proto3,oneof"`
+}
+
 type BackupRecord_End struct {
 	End *BackupEnd `protobuf:"bytes,15,opt,name=end,proto3,oneof"`
 }
@@ -427,6 +444,8 @@ func (*BackupRecord_Setting) isBackupRecord_Record() {}
 func (*BackupRecord_Page) isBackupRecord_Record() {}
 
 func (*BackupRecord_Price) isBackupRecord_Record() {}
+
+func (*BackupRecord_Destination) isBackupRecord_Record() {}
 
 func (*BackupRecord_End) isBackupRecord_Record() {}
 
@@ -490,11 +509,12 @@ type BackupEnd struct {
 	// Those before it, the header included.
 	Records uint64 `protobuf:"varint,1,opt,name=records,proto3" json:"records,omitempty"`
 	// What is not in the backup, because its secret or its signature could not be read: ids of
-	// tokens, and names of upstreams.
-	UnreadableTokens    []string `protobuf:"bytes,2,rep,name=unreadable_tokens,json=unreadableTokens,proto3" json:"unreadable_tokens,omitempty"`
-	UnreadableUpstreams []string `protobuf:"bytes,3,rep,name=unreadable_upstreams,json=unreadableUpstreams,proto3" json:"unreadable_upstreams,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// tokens, names of upstreams, ids of destinations of notifications.
+	UnreadableTokens       []string `protobuf:"bytes,2,rep,name=unreadable_tokens,json=unreadableTokens,proto3" json:"unreadable_tokens,omitempty"`
+	UnreadableUpstreams    []string `protobuf:"bytes,3,rep,name=unreadable_upstreams,json=unreadableUpstreams,proto3" json:"unreadable_upstreams,omitempty"`
+	UnreadableDestinations []string `protobuf:"bytes,4,rep,name=unreadable_destinations,json=unreadableDestinations,proto3" json:"unreadable_destinations,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *BackupEnd) Reset() {
@@ -544,6 +564,13 @@ func (x *BackupEnd) GetUnreadableTokens() []string {
 func (x *BackupEnd) GetUnreadableUpstreams() []string {
 	if x != nil {
 		return x.UnreadableUpstreams
+	}
+	return nil
+}
+
+func (x *BackupEnd) GetUnreadableDestinations() []string {
+	if x != nil {
+		return x.UnreadableDestinations
 	}
 	return nil
 }
@@ -857,6 +884,68 @@ func (*BackupSetting_Number) isBackupSetting_Value() {}
 
 func (*BackupSetting_Text) isBackupSetting_Value() {}
 
+// BackupDestination is where people are told of alerts, with what is secret of it.
+type BackupDestination struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its masked_url, has_secret and version are not set.
+	Destination   *Destination `protobuf:"bytes,1,opt,name=destination,proto3" json:"destination,omitempty"`
+	Url           string       `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
+	Secret        string       `protobuf:"bytes,3,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupDestination) Reset() {
+	*x = BackupDestination{}
+	mi := &file_tokenstore_v1_backup_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupDestination) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupDestination) ProtoMessage() {}
+
+func (x *BackupDestination) ProtoReflect() protoreflect.Message {
+	mi := &file_tokenstore_v1_backup_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupDestination.ProtoReflect.Descriptor instead.
+func (*BackupDestination) Descriptor() ([]byte, []int) {
+	return file_tokenstore_v1_backup_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *BackupDestination) GetDestination() *Destination {
+	if x != nil {
+		return x.Destination
+	}
+	return nil
+}
+
+func (x *BackupDestination) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *BackupDestination) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
 type RestoreRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of the first message only.
@@ -868,7 +957,7 @@ type RestoreRequest struct {
 
 func (x *RestoreRequest) Reset() {
 	*x = RestoreRequest{}
-	mi := &file_tokenstore_v1_backup_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_backup_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -880,7 +969,7 @@ func (x *RestoreRequest) String() string {
 func (*RestoreRequest) ProtoMessage() {}
 
 func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_backup_proto_msgTypes[8]
+	mi := &file_tokenstore_v1_backup_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -893,7 +982,7 @@ func (x *RestoreRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreRequest.ProtoReflect.Descriptor instead.
 func (*RestoreRequest) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_backup_proto_rawDescGZIP(), []int{8}
+	return file_tokenstore_v1_backup_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RestoreRequest) GetOptions() *RestoreOptions {
@@ -926,7 +1015,7 @@ type RestoreOptions struct {
 
 func (x *RestoreOptions) Reset() {
 	*x = RestoreOptions{}
-	mi := &file_tokenstore_v1_backup_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_backup_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -938,7 +1027,7 @@ func (x *RestoreOptions) String() string {
 func (*RestoreOptions) ProtoMessage() {}
 
 func (x *RestoreOptions) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_backup_proto_msgTypes[9]
+	mi := &file_tokenstore_v1_backup_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -951,7 +1040,7 @@ func (x *RestoreOptions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreOptions.ProtoReflect.Descriptor instead.
 func (*RestoreOptions) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_backup_proto_rawDescGZIP(), []int{9}
+	return file_tokenstore_v1_backup_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *RestoreOptions) GetApply() bool {
@@ -992,7 +1081,7 @@ type RestoreResponse struct {
 
 func (x *RestoreResponse) Reset() {
 	*x = RestoreResponse{}
-	mi := &file_tokenstore_v1_backup_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_backup_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1004,7 +1093,7 @@ func (x *RestoreResponse) String() string {
 func (*RestoreResponse) ProtoMessage() {}
 
 func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_backup_proto_msgTypes[10]
+	mi := &file_tokenstore_v1_backup_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1017,7 +1106,7 @@ func (x *RestoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreResponse.ProtoReflect.Descriptor instead.
 func (*RestoreResponse) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_backup_proto_rawDescGZIP(), []int{10}
+	return file_tokenstore_v1_backup_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RestoreResponse) GetPlan() *RestorePlan {
@@ -1037,15 +1126,16 @@ type RestorePlan struct {
 	// Stands for the whole plan: what the backup has, and what is here.
 	Digest []byte `protobuf:"bytes,4,opt,name=digest,proto3" json:"digest,omitempty"`
 	// What the backup lacks: see BackupEnd.
-	UnreadableTokens    []string `protobuf:"bytes,5,rep,name=unreadable_tokens,json=unreadableTokens,proto3" json:"unreadable_tokens,omitempty"`
-	UnreadableUpstreams []string `protobuf:"bytes,6,rep,name=unreadable_upstreams,json=unreadableUpstreams,proto3" json:"unreadable_upstreams,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	UnreadableTokens       []string `protobuf:"bytes,5,rep,name=unreadable_tokens,json=unreadableTokens,proto3" json:"unreadable_tokens,omitempty"`
+	UnreadableUpstreams    []string `protobuf:"bytes,6,rep,name=unreadable_upstreams,json=unreadableUpstreams,proto3" json:"unreadable_upstreams,omitempty"`
+	UnreadableDestinations []string `protobuf:"bytes,7,rep,name=unreadable_destinations,json=unreadableDestinations,proto3" json:"unreadable_destinations,omitempty"`
+	unknownFields          protoimpl.UnknownFields
+	sizeCache              protoimpl.SizeCache
 }
 
 func (x *RestorePlan) Reset() {
 	*x = RestorePlan{}
-	mi := &file_tokenstore_v1_backup_proto_msgTypes[11]
+	mi := &file_tokenstore_v1_backup_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1057,7 +1147,7 @@ func (x *RestorePlan) String() string {
 func (*RestorePlan) ProtoMessage() {}
 
 func (x *RestorePlan) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_backup_proto_msgTypes[11]
+	mi := &file_tokenstore_v1_backup_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1070,7 +1160,7 @@ func (x *RestorePlan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestorePlan.ProtoReflect.Descriptor instead.
 func (*RestorePlan) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_backup_proto_rawDescGZIP(), []int{11}
+	return file_tokenstore_v1_backup_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *RestorePlan) GetMadeAt() *timestamppb.Timestamp {
@@ -1115,6 +1205,13 @@ func (x *RestorePlan) GetUnreadableUpstreams() []string {
 	return nil
 }
 
+func (x *RestorePlan) GetUnreadableDestinations() []string {
+	if x != nil {
+		return x.UnreadableDestinations
+	}
+	return nil
+}
+
 type RestoreCount struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Kind          BackupKind             `protobuf:"varint,1,opt,name=kind,proto3,enum=tokenstore.v1.BackupKind" json:"kind,omitempty"`
@@ -1126,7 +1223,7 @@ type RestoreCount struct {
 
 func (x *RestoreCount) Reset() {
 	*x = RestoreCount{}
-	mi := &file_tokenstore_v1_backup_proto_msgTypes[12]
+	mi := &file_tokenstore_v1_backup_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1138,7 +1235,7 @@ func (x *RestoreCount) String() string {
 func (*RestoreCount) ProtoMessage() {}
 
 func (x *RestoreCount) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_backup_proto_msgTypes[12]
+	mi := &file_tokenstore_v1_backup_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1151,7 +1248,7 @@ func (x *RestoreCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreCount.ProtoReflect.Descriptor instead.
 func (*RestoreCount) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_backup_proto_rawDescGZIP(), []int{12}
+	return file_tokenstore_v1_backup_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RestoreCount) GetKind() BackupKind {
@@ -1190,7 +1287,7 @@ type RestoreItem struct {
 
 func (x *RestoreItem) Reset() {
 	*x = RestoreItem{}
-	mi := &file_tokenstore_v1_backup_proto_msgTypes[13]
+	mi := &file_tokenstore_v1_backup_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1202,7 +1299,7 @@ func (x *RestoreItem) String() string {
 func (*RestoreItem) ProtoMessage() {}
 
 func (x *RestoreItem) ProtoReflect() protoreflect.Message {
-	mi := &file_tokenstore_v1_backup_proto_msgTypes[13]
+	mi := &file_tokenstore_v1_backup_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1215,7 +1312,7 @@ func (x *RestoreItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RestoreItem.ProtoReflect.Descriptor instead.
 func (*RestoreItem) Descriptor() ([]byte, []int) {
-	return file_tokenstore_v1_backup_proto_rawDescGZIP(), []int{13}
+	return file_tokenstore_v1_backup_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RestoreItem) GetKind() BackupKind {
@@ -1250,10 +1347,10 @@ var File_tokenstore_v1_backup_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_backup_proto_rawDesc = "" +
 	"\n" +
-	"\x1atokenstore/v1/backup.proto\x12\rtokenstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atokenstore/v1/config.proto\x1a\x17tokenstore/v1/key.proto\x1a\x19tokenstore/v1/price.proto\"\x0f\n" +
+	"\x1atokenstore/v1/backup.proto\x12\rtokenstore.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atokenstore/v1/config.proto\x1a\x17tokenstore/v1/key.proto\x1a tokenstore/v1/notification.proto\x1a\x19tokenstore/v1/price.proto\"\x0f\n" +
 	"\rBackupRequest\"G\n" +
 	"\x0eBackupResponse\x125\n" +
-	"\arecords\x18\x01 \x03(\v2\x1b.tokenstore.v1.BackupRecordR\arecords\"\xea\x03\n" +
+	"\arecords\x18\x01 \x03(\v2\x1b.tokenstore.v1.BackupRecordR\arecords\"\xb0\x04\n" +
 	"\fBackupRecord\x125\n" +
 	"\x06header\x18\x01 \x01(\v2\x1b.tokenstore.v1.BackupHeaderH\x00R\x06header\x125\n" +
 	"\bupstream\x18\x02 \x01(\v2\x17.tokenstore.v1.UpstreamH\x00R\bupstream\x122\n" +
@@ -1263,16 +1360,18 @@ const file_tokenstore_v1_backup_proto_rawDesc = "" +
 	"\x05route\x18\x05 \x01(\v2\x14.tokenstore.v1.RouteH\x00R\x05route\x128\n" +
 	"\asetting\x18\x06 \x01(\v2\x1c.tokenstore.v1.BackupSettingH\x00R\asetting\x12)\n" +
 	"\x04page\x18\a \x01(\v2\x13.tokenstore.v1.PageH\x00R\x04page\x12,\n" +
-	"\x05price\x18\b \x01(\v2\x14.tokenstore.v1.PriceH\x00R\x05price\x12,\n" +
+	"\x05price\x18\b \x01(\v2\x14.tokenstore.v1.PriceH\x00R\x05price\x12D\n" +
+	"\vdestination\x18\t \x01(\v2 .tokenstore.v1.BackupDestinationH\x00R\vdestination\x12,\n" +
 	"\x03end\x18\x0f \x01(\v2\x18.tokenstore.v1.BackupEndH\x00R\x03endB\b\n" +
 	"\x06record\"]\n" +
 	"\fBackupHeader\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x123\n" +
-	"\amade_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x06madeAt\"\x85\x01\n" +
+	"\amade_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x06madeAt\"\xbe\x01\n" +
 	"\tBackupEnd\x12\x18\n" +
 	"\arecords\x18\x01 \x01(\x04R\arecords\x12+\n" +
 	"\x11unreadable_tokens\x18\x02 \x03(\tR\x10unreadableTokens\x121\n" +
-	"\x14unreadable_upstreams\x18\x03 \x03(\tR\x13unreadableUpstreams\"\xe5\x02\n" +
+	"\x14unreadable_upstreams\x18\x03 \x03(\tR\x13unreadableUpstreams\x127\n" +
+	"\x17unreadable_destinations\x18\x04 \x03(\tR\x16unreadableDestinations\"\xe5\x02\n" +
 	"\vBackupToken\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x16\n" +
 	"\x06secret\x18\x02 \x01(\tR\x06secret\x12#\n" +
@@ -1297,7 +1396,11 @@ const file_tokenstore_v1_backup_proto_rawDesc = "" +
 	"\x04flag\x18\x02 \x01(\bH\x00R\x04flag\x12\x18\n" +
 	"\x06number\x18\x03 \x01(\rH\x00R\x06number\x12\x14\n" +
 	"\x04text\x18\x04 \x01(\tH\x00R\x04textB\a\n" +
-	"\x05value\"\x80\x01\n" +
+	"\x05value\"{\n" +
+	"\x11BackupDestination\x12<\n" +
+	"\vdestination\x18\x01 \x01(\v2\x1a.tokenstore.v1.DestinationR\vdestination\x12\x10\n" +
+	"\x03url\x18\x02 \x01(\tR\x03url\x12\x16\n" +
+	"\x06secret\x18\x03 \x01(\tR\x06secret\"\x80\x01\n" +
 	"\x0eRestoreRequest\x127\n" +
 	"\aoptions\x18\x01 \x01(\v2\x1d.tokenstore.v1.RestoreOptionsR\aoptions\x125\n" +
 	"\arecords\x18\x02 \x03(\v2\x1b.tokenstore.v1.BackupRecordR\arecords\"\x82\x01\n" +
@@ -1308,14 +1411,15 @@ const file_tokenstore_v1_backup_proto_rawDesc = "" +
 	"planDigest\x12\x14\n" +
 	"\x05actor\x18\x04 \x01(\tR\x05actor\"A\n" +
 	"\x0fRestoreResponse\x12.\n" +
-	"\x04plan\x18\x01 \x01(\v2\x1a.tokenstore.v1.RestorePlanR\x04plan\"\xa1\x02\n" +
+	"\x04plan\x18\x01 \x01(\v2\x1a.tokenstore.v1.RestorePlanR\x04plan\"\xda\x02\n" +
 	"\vRestorePlan\x123\n" +
 	"\amade_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x06madeAt\x123\n" +
 	"\x06counts\x18\x02 \x03(\v2\x1b.tokenstore.v1.RestoreCountR\x06counts\x120\n" +
 	"\x05items\x18\x03 \x03(\v2\x1a.tokenstore.v1.RestoreItemR\x05items\x12\x16\n" +
 	"\x06digest\x18\x04 \x01(\fR\x06digest\x12+\n" +
 	"\x11unreadable_tokens\x18\x05 \x03(\tR\x10unreadableTokens\x121\n" +
-	"\x14unreadable_upstreams\x18\x06 \x03(\tR\x13unreadableUpstreams\"\x89\x01\n" +
+	"\x14unreadable_upstreams\x18\x06 \x03(\tR\x13unreadableUpstreams\x127\n" +
+	"\x17unreadable_destinations\x18\a \x03(\tR\x16unreadableDestinations\"\x89\x01\n" +
 	"\fRestoreCount\x12-\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.tokenstore.v1.BackupKindR\x04kind\x124\n" +
 	"\x06action\x18\x02 \x01(\x0e2\x1c.tokenstore.v1.RestoreActionR\x06action\x12\x14\n" +
@@ -1324,7 +1428,7 @@ const file_tokenstore_v1_backup_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\x0e2\x19.tokenstore.v1.BackupKindR\x04kind\x124\n" +
 	"\x06action\x18\x02 \x01(\x0e2\x1c.tokenstore.v1.RestoreActionR\x06action\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x16\n" +
-	"\x06detail\x18\x04 \x01(\tR\x06detail*\xd3\x01\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail*\xf0\x01\n" +
 	"\n" +
 	"BackupKind\x12\x1b\n" +
 	"\x17BACKUP_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -1334,7 +1438,8 @@ const file_tokenstore_v1_backup_proto_rawDesc = "" +
 	"\x11BACKUP_KIND_ROUTE\x10\x04\x12\x17\n" +
 	"\x13BACKUP_KIND_SETTING\x10\x05\x12\x14\n" +
 	"\x10BACKUP_KIND_PAGE\x10\x06\x12\x15\n" +
-	"\x11BACKUP_KIND_PRICE\x10\a*\xca\x01\n" +
+	"\x11BACKUP_KIND_PRICE\x10\a\x12\x1b\n" +
+	"\x17BACKUP_KIND_DESTINATION\x10\b*\xca\x01\n" +
 	"\rRestoreAction\x12\x1e\n" +
 	"\x1aRESTORE_ACTION_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12RESTORE_ACTION_ADD\x10\x01\x12\x19\n" +
@@ -1360,7 +1465,7 @@ func file_tokenstore_v1_backup_proto_rawDescGZIP() []byte {
 }
 
 var file_tokenstore_v1_backup_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_tokenstore_v1_backup_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_tokenstore_v1_backup_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_tokenstore_v1_backup_proto_goTypes = []any{
 	(BackupKind)(0),               // 0: tokenstore.v1.BackupKind
 	(RestoreAction)(0),            // 1: tokenstore.v1.RestoreAction
@@ -1372,52 +1477,56 @@ var file_tokenstore_v1_backup_proto_goTypes = []any{
 	(*BackupToken)(nil),           // 7: tokenstore.v1.BackupToken
 	(*BackupClientKey)(nil),       // 8: tokenstore.v1.BackupClientKey
 	(*BackupSetting)(nil),         // 9: tokenstore.v1.BackupSetting
-	(*RestoreRequest)(nil),        // 10: tokenstore.v1.RestoreRequest
-	(*RestoreOptions)(nil),        // 11: tokenstore.v1.RestoreOptions
-	(*RestoreResponse)(nil),       // 12: tokenstore.v1.RestoreResponse
-	(*RestorePlan)(nil),           // 13: tokenstore.v1.RestorePlan
-	(*RestoreCount)(nil),          // 14: tokenstore.v1.RestoreCount
-	(*RestoreItem)(nil),           // 15: tokenstore.v1.RestoreItem
-	(*Upstream)(nil),              // 16: tokenstore.v1.Upstream
-	(*Route)(nil),                 // 17: tokenstore.v1.Route
-	(*Page)(nil),                  // 18: tokenstore.v1.Page
-	(*Price)(nil),                 // 19: tokenstore.v1.Price
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
-	(*ClientKey)(nil),             // 21: tokenstore.v1.ClientKey
+	(*BackupDestination)(nil),     // 10: tokenstore.v1.BackupDestination
+	(*RestoreRequest)(nil),        // 11: tokenstore.v1.RestoreRequest
+	(*RestoreOptions)(nil),        // 12: tokenstore.v1.RestoreOptions
+	(*RestoreResponse)(nil),       // 13: tokenstore.v1.RestoreResponse
+	(*RestorePlan)(nil),           // 14: tokenstore.v1.RestorePlan
+	(*RestoreCount)(nil),          // 15: tokenstore.v1.RestoreCount
+	(*RestoreItem)(nil),           // 16: tokenstore.v1.RestoreItem
+	(*Upstream)(nil),              // 17: tokenstore.v1.Upstream
+	(*Route)(nil),                 // 18: tokenstore.v1.Route
+	(*Page)(nil),                  // 19: tokenstore.v1.Page
+	(*Price)(nil),                 // 20: tokenstore.v1.Price
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*ClientKey)(nil),             // 22: tokenstore.v1.ClientKey
+	(*Destination)(nil),           // 23: tokenstore.v1.Destination
 }
 var file_tokenstore_v1_backup_proto_depIdxs = []int32{
 	4,  // 0: tokenstore.v1.BackupResponse.records:type_name -> tokenstore.v1.BackupRecord
 	5,  // 1: tokenstore.v1.BackupRecord.header:type_name -> tokenstore.v1.BackupHeader
-	16, // 2: tokenstore.v1.BackupRecord.upstream:type_name -> tokenstore.v1.Upstream
+	17, // 2: tokenstore.v1.BackupRecord.upstream:type_name -> tokenstore.v1.Upstream
 	7,  // 3: tokenstore.v1.BackupRecord.token:type_name -> tokenstore.v1.BackupToken
 	8,  // 4: tokenstore.v1.BackupRecord.client_key:type_name -> tokenstore.v1.BackupClientKey
-	17, // 5: tokenstore.v1.BackupRecord.route:type_name -> tokenstore.v1.Route
+	18, // 5: tokenstore.v1.BackupRecord.route:type_name -> tokenstore.v1.Route
 	9,  // 6: tokenstore.v1.BackupRecord.setting:type_name -> tokenstore.v1.BackupSetting
-	18, // 7: tokenstore.v1.BackupRecord.page:type_name -> tokenstore.v1.Page
-	19, // 8: tokenstore.v1.BackupRecord.price:type_name -> tokenstore.v1.Price
-	6,  // 9: tokenstore.v1.BackupRecord.end:type_name -> tokenstore.v1.BackupEnd
-	20, // 10: tokenstore.v1.BackupHeader.made_at:type_name -> google.protobuf.Timestamp
-	20, // 11: tokenstore.v1.BackupToken.disabled_until:type_name -> google.protobuf.Timestamp
-	21, // 12: tokenstore.v1.BackupClientKey.key:type_name -> tokenstore.v1.ClientKey
-	11, // 13: tokenstore.v1.RestoreRequest.options:type_name -> tokenstore.v1.RestoreOptions
-	4,  // 14: tokenstore.v1.RestoreRequest.records:type_name -> tokenstore.v1.BackupRecord
-	13, // 15: tokenstore.v1.RestoreResponse.plan:type_name -> tokenstore.v1.RestorePlan
-	20, // 16: tokenstore.v1.RestorePlan.made_at:type_name -> google.protobuf.Timestamp
-	14, // 17: tokenstore.v1.RestorePlan.counts:type_name -> tokenstore.v1.RestoreCount
-	15, // 18: tokenstore.v1.RestorePlan.items:type_name -> tokenstore.v1.RestoreItem
-	0,  // 19: tokenstore.v1.RestoreCount.kind:type_name -> tokenstore.v1.BackupKind
-	1,  // 20: tokenstore.v1.RestoreCount.action:type_name -> tokenstore.v1.RestoreAction
-	0,  // 21: tokenstore.v1.RestoreItem.kind:type_name -> tokenstore.v1.BackupKind
-	1,  // 22: tokenstore.v1.RestoreItem.action:type_name -> tokenstore.v1.RestoreAction
-	2,  // 23: tokenstore.v1.BackupService.Backup:input_type -> tokenstore.v1.BackupRequest
-	10, // 24: tokenstore.v1.BackupService.Restore:input_type -> tokenstore.v1.RestoreRequest
-	3,  // 25: tokenstore.v1.BackupService.Backup:output_type -> tokenstore.v1.BackupResponse
-	12, // 26: tokenstore.v1.BackupService.Restore:output_type -> tokenstore.v1.RestoreResponse
-	25, // [25:27] is the sub-list for method output_type
-	23, // [23:25] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	19, // 7: tokenstore.v1.BackupRecord.page:type_name -> tokenstore.v1.Page
+	20, // 8: tokenstore.v1.BackupRecord.price:type_name -> tokenstore.v1.Price
+	10, // 9: tokenstore.v1.BackupRecord.destination:type_name -> tokenstore.v1.BackupDestination
+	6,  // 10: tokenstore.v1.BackupRecord.end:type_name -> tokenstore.v1.BackupEnd
+	21, // 11: tokenstore.v1.BackupHeader.made_at:type_name -> google.protobuf.Timestamp
+	21, // 12: tokenstore.v1.BackupToken.disabled_until:type_name -> google.protobuf.Timestamp
+	22, // 13: tokenstore.v1.BackupClientKey.key:type_name -> tokenstore.v1.ClientKey
+	23, // 14: tokenstore.v1.BackupDestination.destination:type_name -> tokenstore.v1.Destination
+	12, // 15: tokenstore.v1.RestoreRequest.options:type_name -> tokenstore.v1.RestoreOptions
+	4,  // 16: tokenstore.v1.RestoreRequest.records:type_name -> tokenstore.v1.BackupRecord
+	14, // 17: tokenstore.v1.RestoreResponse.plan:type_name -> tokenstore.v1.RestorePlan
+	21, // 18: tokenstore.v1.RestorePlan.made_at:type_name -> google.protobuf.Timestamp
+	15, // 19: tokenstore.v1.RestorePlan.counts:type_name -> tokenstore.v1.RestoreCount
+	16, // 20: tokenstore.v1.RestorePlan.items:type_name -> tokenstore.v1.RestoreItem
+	0,  // 21: tokenstore.v1.RestoreCount.kind:type_name -> tokenstore.v1.BackupKind
+	1,  // 22: tokenstore.v1.RestoreCount.action:type_name -> tokenstore.v1.RestoreAction
+	0,  // 23: tokenstore.v1.RestoreItem.kind:type_name -> tokenstore.v1.BackupKind
+	1,  // 24: tokenstore.v1.RestoreItem.action:type_name -> tokenstore.v1.RestoreAction
+	2,  // 25: tokenstore.v1.BackupService.Backup:input_type -> tokenstore.v1.BackupRequest
+	11, // 26: tokenstore.v1.BackupService.Restore:input_type -> tokenstore.v1.RestoreRequest
+	3,  // 27: tokenstore.v1.BackupService.Backup:output_type -> tokenstore.v1.BackupResponse
+	13, // 28: tokenstore.v1.BackupService.Restore:output_type -> tokenstore.v1.RestoreResponse
+	27, // [27:29] is the sub-list for method output_type
+	25, // [25:27] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_backup_proto_init() }
@@ -1427,6 +1536,7 @@ func file_tokenstore_v1_backup_proto_init() {
 	}
 	file_tokenstore_v1_config_proto_init()
 	file_tokenstore_v1_key_proto_init()
+	file_tokenstore_v1_notification_proto_init()
 	file_tokenstore_v1_price_proto_init()
 	file_tokenstore_v1_backup_proto_msgTypes[2].OneofWrappers = []any{
 		(*BackupRecord_Header)(nil),
@@ -1437,6 +1547,7 @@ func file_tokenstore_v1_backup_proto_init() {
 		(*BackupRecord_Setting)(nil),
 		(*BackupRecord_Page)(nil),
 		(*BackupRecord_Price)(nil),
+		(*BackupRecord_Destination)(nil),
 		(*BackupRecord_End)(nil),
 	}
 	file_tokenstore_v1_backup_proto_msgTypes[7].OneofWrappers = []any{
@@ -1450,7 +1561,7 @@ func file_tokenstore_v1_backup_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_backup_proto_rawDesc), len(file_tokenstore_v1_backup_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

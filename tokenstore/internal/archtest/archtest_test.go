@@ -34,7 +34,7 @@ var allowed = map[string][]string{
 	"internal/config":     {"internal/genfile", "internal/notify", "internal/redisstore", "internal/token"},
 
 	"internal/tokenfile": {"internal/files", "internal/redisstore", "internal/token"},
-	"internal/backup":    {"internal/clientkey", "internal/redisstore", "internal/token"},
+	"internal/backup":    {"internal/clientkey", "internal/notify", "internal/redisstore", "internal/token"},
 
 	// What goes out.
 	"internal/courier": {"internal/notify"},

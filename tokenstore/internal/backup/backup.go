@@ -40,6 +40,7 @@ func Write(ctx context.Context, store *redisstore.Store, send func([]*tokenstore
 	}
 	end := &tokenstorev1.BackupEnd{
 		Records: out.count, UnreadableTokens: now.unreadableTokens, UnreadableUpstreams: now.unreadableUpstreams,
+		UnreadableDestinations: now.unreadableDestinations,
 	}
 	if err := out.add(&tokenstorev1.BackupRecord{Record: &tokenstorev1.BackupRecord_End{End: end}}); err != nil {
 		return err

@@ -14,6 +14,7 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/backup"
 	"carousel.internal/tokenstore/internal/clientkey"
+	"carousel.internal/tokenstore/internal/notify"
 	"carousel.internal/tokenstore/internal/redisstore"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
@@ -30,13 +31,13 @@ func TestARestoredStoreIsTheSame(t *testing.T) {
 	t.Parallel()
 	store, present, former := filled(t)
 	records := written(t, store)
-	if len(records) != 19 {
-		t.Errorf("%d records, want 19: header, end, 2 upstreams, 5 tokens, 2 keys, a route, 4 settings, a page, 2 prices", len(records))
+	if len(records) != 21 {
+		t.Errorf("%d records, want 21: header, end, 2 upstreams, 5 tokens, 2 keys, a route, 4 settings, a page, 2 prices, 2 destinations", len(records))
 	}
 	other := newStore(t, 'b')
 	plan := restored(t, other, records, false)
-	if added := counted(plan, tokenstorev1.RestoreAction_RESTORE_ACTION_ADD); added != 17 || len(plan.GetItems()) != 17 {
-		t.Errorf("%d added, want 17: %s", added, strings.Join(lines(plan), "\n"))
+	if added := counted(plan, tokenstorev1.RestoreAction_RESTORE_ACTION_ADD); added != 19 || len(plan.GetItems()) != 19 {
+		t.Errorf("%d added, want 19: %s", added, strings.Join(lines(plan), "\n"))
 	}
 	if diff := sameRecords(records, written(t, other)); diff != "" {
 		t.Errorf("the restored store is different (-want +got):\n%s", diff)
@@ -49,8 +50,8 @@ func TestARestoredStoreIsTheSame(t *testing.T) {
 		}
 	}
 	again := restored(t, other, records, true)
-	if same := counted(again, tokenstorev1.RestoreAction_RESTORE_ACTION_SAME); same != 17 || len(again.GetItems()) != 0 {
-		t.Errorf("the second restore has %d the same, want 17, and changes %v", same, lines(again))
+	if same := counted(again, tokenstorev1.RestoreAction_RESTORE_ACTION_SAME); same != 19 || len(again.GetItems()) != 0 {
+		t.Errorf("the second restore has %d the same, want 19, and changes %v", same, lines(again))
 	}
 	if diff := sameRecords(records, written(t, other)); diff != "" {
 		t.Errorf("the second restore changed something (-want +got):\n%s", diff)
@@ -95,6 +96,25 @@ func changed(t *testing.T, store *redisstore.Store) {
 	must[*tokenstorev1.Prices](t)(store.PutPrices(ctx, []*tokenstorev1.Price{
 		{Match: "m9", Input: proto.Uint64(9)}, {Match: "m1", Input: proto.Uint64(5)},
 	}, 0))
+	hook, mail := destinations(t, store)
+	url := "https://hooks.example/T2/quiet-hook"
+	renamed := proto.CloneOf(hook.Destination)
+	renamed.Name = "renamed"
+	must[*tokenstorev1.Destination](t)(store.PutDestination(ctx, renamed, &url, nil, 0))
+	if err := store.DeleteDestination(ctx, mail.GetId(), 0); err != nil {
+		t.Fatal(err)
+	}
+	must[*tokenstorev1.Destination](t)(store.PutDestination(ctx, &tokenstorev1.Destination{Name: "new"}, &url, nil, 0))
+}
+
+// destinations are the two of a filled store.
+func destinations(t *testing.T, store *redisstore.Store) (hook, mail notify.Destination) {
+	t.Helper()
+	all := must[[]notify.Destination](t)(store.NotifyDestinations(t.Context()))
+	if len(all) != 2 {
+		t.Fatalf("%d destinations, want 2", len(all))
+	}
+	return all[0], all[1]
 }
 
 // Over a store that has gone on, a restore shows what it changes, keeps what the backup doesn't
@@ -106,6 +126,7 @@ func TestARestoreOverWhatIsThere(t *testing.T) {
 			t.Parallel()
 			store, present, _ := filled(t)
 			records := written(t, store)
+			hook, mail := destinations(t, store)
 			changed(t, store)
 			plan := planned(t, store, records, removeOthers).View()
 			rest := "keep"
@@ -132,6 +153,9 @@ func TestARestoreOverWhatIsThere(t *testing.T) {
 				"add price m1 (openai)",
 				"change price m1: input",
 				rest + " price m9",
+				"add destination mail (" + mail.GetId() + "): mail, anna@mail.example, disabled",
+				"change destination hook (" + hook.GetId() + "): name: renamed → hook, url",
+				rest + " destination new (" + newest(t, store).GetId() + ")",
 			}
 			want = slices.Insert(want, 6, "add client_key other ("+other+")")
 			fresh = lines(plan)[8][strings.LastIndex(lines(plan)[8], "(")+1:]
@@ -140,7 +164,7 @@ func TestARestoreOverWhatIsThere(t *testing.T) {
 				t.Fatalf("the plan (-want +got):\n%s", diff)
 			}
 			for _, line := range lines(plan) {
-				for _, hidden := range []string{"hush", "quiet", "sk-2\n", "refresh-1"} {
+				for _, hidden := range []string{"hush", "quiet", "T1", "T2", "sk-2\n", "refresh-1"} {
 					if strings.Contains(line+"\n", hidden) && !strings.Contains(line, "•") {
 						t.Errorf("the plan shows a secret: %s", line)
 					}
@@ -154,7 +178,7 @@ func TestARestoreOverWhatIsThere(t *testing.T) {
 			if writes := counted(left, tokenstorev1.RestoreAction_RESTORE_ACTION_ADD) + counted(left, tokenstorev1.RestoreAction_RESTORE_ACTION_CHANGE); writes != 0 {
 				t.Errorf("after the restore it would still change %v", lines(left))
 			}
-			if kept := counted(left, tokenstorev1.RestoreAction_RESTORE_ACTION_KEEP); removeOthers && len(left.GetItems()) != 0 || !removeOthers && kept != 7 {
+			if kept := counted(left, tokenstorev1.RestoreAction_RESTORE_ACTION_KEEP); removeOthers && len(left.GetItems()) != 0 || !removeOthers && kept != 8 {
 				t.Errorf("after the restore there is left %v", lines(left))
 			}
 			hash := clientkey.Hash(present)
@@ -162,6 +186,55 @@ func TestARestoreOverWhatIsThere(t *testing.T) {
 				t.Errorf("the secret of the backup: %v", err)
 			}
 		})
+	}
+}
+
+// newest is the destination that is named so.
+func newest(t *testing.T, store *redisstore.Store) notify.Destination {
+	t.Helper()
+	all := must[[]notify.Destination](t)(store.NotifyDestinations(t.Context()))
+	return all[slices.IndexFunc(all, func(each notify.Destination) bool { return each.GetName() == "new" })]
+}
+
+// A destination comes back whole, with its secrets, which no plan shows; one that is no destination is
+// refused, and so is one more than there may be.
+func TestDestinationsComeBackWithTheirSecrets(t *testing.T) {
+	t.Parallel()
+	store, _, _ := filled(t)
+	records := written(t, store)
+	other := newStore(t, 'b')
+	plan := restored(t, other, records, false)
+	hook, mail := destinations(t, other)
+	want := []string{
+		"add destination hook (" + hook.GetId() + "): webhook, https://hooks.example/…: is told of alerts from then on",
+		"add destination mail (" + mail.GetId() + "): mail, anna@mail.example, disabled",
+	}
+	if diff := cmp.Diff(want, lines(plan)[len(lines(plan))-2:]); diff != "" {
+		t.Errorf("the plan (-want +got):\n%s", diff)
+	}
+	if hook.URL.Reveal() != "https://hooks.example/T1/hush-hook" || hook.Secret.Reveal() != "hush-bearer" || mail.Secret.Reveal() != "hush-mail" ||
+		hook.GetMaskedUrl() != "https://hooks.example/…" || !mail.GetHasSecret() || mail.GetMail().GetSecurity() != "starttls" {
+		t.Errorf("restored %v and %v", hook, mail)
+	}
+
+	full := newStore(t, 'c')
+	url := "https://hooks.example/another"
+	for range notify.MaxDestinations - 1 {
+		must[*tokenstorev1.Destination](t)(full.PutDestination(t.Context(), &tokenstorev1.Destination{Name: "other"}, &url, nil, 0))
+	}
+	odd := records[len(records)-2].GetDestination()
+	odd.Destination.Id = "c1:{pool}"
+	refused := func(plan *tokenstorev1.RestorePlan) []string {
+		return slices.DeleteFunc(lines(plan), func(line string) bool { return !strings.HasPrefix(line, "refuse destination") })
+	}
+	wrong := "refuse destination mail (c1:{pool}): its id is none that a destination has"
+	if got := refused(restored(t, full, records, false)); !slices.Equal(got, []string{wrong}) {
+		t.Errorf("with room for one it refuses %q", got)
+	}
+	odd.Destination.Id = mail.GetId()
+	got := refused(restored(t, full, records, false))
+	if len(got) != 1 || !strings.Contains(got[0], "there are 20 destinations, which is the most that there may be") {
+		t.Errorf("without room it refuses %q", got)
 	}
 }
 
@@ -243,7 +316,7 @@ func TestWhatCannotBeRestoredIsRefused(t *testing.T) {
 	must[*tokenstorev1.Token](t)(other.CreateToken(ctx, draft("openai", "sk-ant")))
 	must[*tokenstorev1.Token](t)(other.CreateToken(ctx, taken))
 	must[*tokenstorev1.Route](t)(other.PutRoute(ctx, route("mine", "quick"), 0))
-	records[len(records)-2].GetPrice().Input = proto.Uint64(1 << 60)
+	records[len(records)-4].GetPrice().Input = proto.Uint64(1 << 60)
 	refusals := slices.DeleteFunc(lines(planned(t, other, records, false).View()), func(line string) bool { return !strings.HasPrefix(line, "refuse") })
 	want := []string{
 		"refuse upstream openai: the upstream here has tokens of driver anthropic: delete them first",
@@ -295,13 +368,19 @@ func TestWhatCannotBeRead(t *testing.T) {
 	if err := client.HSet(t.Context(), "c1:{pool}:upstreams", "cursor", `{"name":"cursor"}`).Err(); err != nil {
 		t.Fatal(err)
 	}
+	_, mail := destinations(t, other)
+	if err := client.HSet(t.Context(), "c1:{config}:destinations", mail.GetId(), "?").Err(); err != nil {
+		t.Fatal(err)
+	}
 	fewer := written(t, other)
 	end := fewer[len(fewer)-1].GetEnd()
-	if !slices.Equal(end.GetUnreadableTokens(), []string{damaged.ID}) || !slices.Equal(end.GetUnreadableUpstreams(), []string{"cursor"}) || len(fewer) != len(records)-2 {
-		t.Errorf("%d records, want %d; it says %v", len(fewer), len(records)-2, end)
+	if !slices.Equal(end.GetUnreadableTokens(), []string{damaged.ID}) || !slices.Equal(end.GetUnreadableUpstreams(), []string{"cursor"}) ||
+		!slices.Equal(end.GetUnreadableDestinations(), []string{mail.GetId()}) || len(fewer) != len(records)-3 {
+		t.Errorf("%d records, want %d; it says %v", len(fewer), len(records)-3, end)
 	}
 	plan := restored(t, other, records, false)
-	want := []string{"add upstream cursor", "refuse token openai: first: token " + damaged.ID + " is the same and damaged: delete it first"}
+	want := []string{"add upstream cursor", "refuse token openai: first: token " + damaged.ID + " is the same and damaged: delete it first",
+		"add destination mail (" + mail.GetId() + "): mail, anna@mail.example, disabled"}
 	if diff := cmp.Diff(want, lines(plan)); diff != "" {
 		t.Fatalf("the restore (-want +got):\n%s", diff)
 	}

@@ -58,7 +58,7 @@ func fieldDifferences(present, wanted protoreflect.Message) []string {
 			part = name
 		}
 		switch {
-		case field.Name() == "key":
+		case field.Name() == "key", field.Name() == "destination":
 			parts = append(parts, fieldDifferences(was.Message(), is.Message())...)
 			continue
 		case told[field.Name()]:

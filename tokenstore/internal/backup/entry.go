@@ -20,6 +20,7 @@ var kinds = []tokenstorev1.BackupKind{
 	tokenstorev1.BackupKind_BACKUP_KIND_SETTING,
 	tokenstorev1.BackupKind_BACKUP_KIND_PAGE,
 	tokenstorev1.BackupKind_BACKUP_KIND_PRICE,
+	tokenstorev1.BackupKind_BACKUP_KIND_DESTINATION,
 }
 
 // entry is one thing of a backup or of the store.
@@ -31,7 +32,7 @@ type entry struct {
 	name   string
 	record *tokenstorev1.BackupRecord
 
-	// exported is a token as the store has it, and version that of a client key there.
+	// exported is a token as the store has it, and version that of a client key or a destination there.
 	exported redisstore.Exported
 	version  uint64
 }
@@ -63,6 +64,8 @@ func entryOf(record *tokenstorev1.BackupRecord, drivers map[string]string) *entr
 		one := named(tokenstorev1.BackupKind_BACKUP_KIND_PRICE, of.Price.GetMatch()+"\n"+of.Price.GetUpstream(), record)
 		one.name = shown(name)
 		return one
+	case *tokenstorev1.BackupRecord_Destination:
+		return destinationEntry(record)
 	default: // Contents takes no others
 		return nil
 	}

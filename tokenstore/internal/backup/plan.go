@@ -134,9 +134,7 @@ func (p *Plan) judge(c *change) {
 		return
 	}
 	if c.present == nil {
-		if setting := c.wanted.record.GetSetting(); setting != nil {
-			c.detail = shownSetting(setting)
-		}
+		c.detail = introduction(c.wanted.record)
 		return
 	}
 	if t := c.wanted.record.GetToken(); t != nil {
@@ -145,6 +143,18 @@ func (p *Plan) judge(c *change) {
 	c.action, c.detail = tokenstorev1.RestoreAction_RESTORE_ACTION_CHANGE, difference(c.present.record, c.wanted.record)
 	if c.detail == "" {
 		c.action = tokenstorev1.RestoreAction_RESTORE_ACTION_SAME
+	}
+}
+
+// introduction says of something new what its name does not.
+func introduction(record *tokenstorev1.BackupRecord) string {
+	switch of := record.GetRecord().(type) {
+	case *tokenstorev1.BackupRecord_Setting:
+		return shownSetting(of.Setting)
+	case *tokenstorev1.BackupRecord_Destination:
+		return shownDestination(of.Destination)
+	default:
+		return ""
 	}
 }
 
@@ -168,6 +178,8 @@ func (p *Plan) check(record *tokenstorev1.BackupRecord) error {
 		return token.CheckPage(of.Page)
 	case *tokenstorev1.BackupRecord_Price:
 		return token.CheckPrices([]*tokenstorev1.Price{of.Price})
+	case *tokenstorev1.BackupRecord_Destination:
+		return checkDestination(of.Destination)
 	default:
 		return errors.New("it is nothing that a backup has")
 	}
@@ -275,6 +287,7 @@ func (p *Plan) View() *tokenstorev1.RestorePlan {
 	shown := &tokenstorev1.RestorePlan{
 		MadeAt: p.contents.header.GetMadeAt(), Digest: p.digest,
 		UnreadableTokens: p.contents.end.GetUnreadableTokens(), UnreadableUpstreams: p.contents.end.GetUnreadableUpstreams(),
+		UnreadableDestinations: p.contents.end.GetUnreadableDestinations(),
 	}
 	type group struct {
 		kind   tokenstorev1.BackupKind

@@ -18,7 +18,7 @@ func (p *Plan) Restore(ctx context.Context, store *redisstore.Store, actor strin
 	// Upstreams before the tokens that need them, and removed after those that used them.
 	for _, step := range []func(context.Context) error{
 		r.putUpstreams, r.removeTokens, r.putTokens, r.putClientKeys, r.changeRoutes, r.changeSettings, r.putPrices,
-		r.removeClientKeys, store.Save, r.removeUpstreams,
+		r.changeDestinations, r.removeClientKeys, store.Save, r.removeUpstreams,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -231,6 +231,30 @@ func (r *restorer) putPrices(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// changeDestinations removes and puts destinations of notifications: removed first, since there is
+// room for few.
+func (r *restorer) changeDestinations(ctx context.Context) error {
+	for _, c := range r.chosen(tokenstorev1.BackupKind_BACKUP_KIND_DESTINATION, (*change).removes) {
+		problem, err := r.store.DropDestination(ctx, c.present.key, c.present.version)
+		if err != nil {
+			return err
+		}
+		c.failed(problem)
+	}
+	for _, c := range r.chosen(tokenstorev1.BackupKind_BACKUP_KIND_DESTINATION, (*change).writes) {
+		version := uint64(0)
+		if c.present != nil {
+			version = c.present.version
+		}
+		problem, err := r.store.RestoreDestination(ctx, destinationOf(c.wanted.record.GetDestination()), version)
+		if err != nil {
+			return err
+		}
+		c.failed(problem)
+	}
+	return nil
 }
 
 func (r *restorer) removeUpstreams(ctx context.Context) error {

@@ -16,9 +16,10 @@ type snapshot struct {
 	// entries are in the order of a backup.
 	entries []*entry
 	// drivers are those of its upstreams, by name.
-	drivers             map[string]string
-	unreadableTokens    []string
-	unreadableUpstreams []string
+	drivers                map[string]string
+	unreadableTokens       []string
+	unreadableUpstreams    []string
+	unreadableDestinations []string
 	// damaged are ids of unreadable tokens by upstream and fingerprint.
 	damaged map[string]string
 	// prices has the version of all prices.
@@ -46,6 +47,7 @@ func look(ctx context.Context, store *redisstore.Store) (*snapshot, error) {
 	}
 	for _, next := range []func(context.Context, *redisstore.Store) error{
 		now.lookAtClientKeys, now.lookAtRoutes, now.lookAtSettings, now.lookAtPrices,
+		now.lookAtDestinations,
 	} {
 		if err := next(ctx, store); err != nil {
 			return nil, err

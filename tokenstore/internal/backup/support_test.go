@@ -109,7 +109,16 @@ func filled(t *testing.T) (store *redisstore.Store, present, former secret.Value
 	must[*tokenstorev1.Prices](t)(store.PutPrices(ctx, []*tokenstorev1.Price{
 		{Match: "m1", Input: proto.Uint64(1)}, {Match: "m1", Upstream: "openai", Output: proto.Uint64(2), Source: "litellm"},
 	}, 0))
+	hook, bearer, password := "https://hooks.example/T1/hush-hook", "hush-bearer", "hush-mail"
+	must[*tokenstorev1.Destination](t)(store.PutDestination(ctx, &tokenstorev1.Destination{Name: "hook", Severity: "warning", Alerts: []string{"CarouselPoolDry"}}, &hook, &bearer, 0))
+	must[*tokenstorev1.Destination](t)(store.PutDestination(ctx, mailDestination(), nil, &password, 0))
 	return store, present, former
+}
+
+func mailDestination() *tokenstorev1.Destination {
+	return &tokenstorev1.Destination{Name: "mail", Kind: "mail", Language: "zh", Disabled: true, Mail: &tokenstorev1.MailRoute{
+		Server: "mail.example:587", Username: "carousel", From: "carousel@mail.example", To: []string{"anna@mail.example"},
+	}}
 }
 
 func route(name, match string) *tokenstorev1.Route {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,29 +35,41 @@ type sealedDestination struct {
 	Secret string          `json:"secret,omitempty"`
 }
 
+var destinationID = regexp.MustCompile(`^d[a-z2-7]{16}$`)
+
+// IsDestinationID tells whether a destination can have such an id.
+func IsDestinationID(id string) bool { return destinationID.MatchString(id) }
+
 func destinationBinding(id string) string { return "destination " + id }
 
 // NotifyDestinations implements notify.Store: all of them, by name. One that can't be read is left
 // out.
 func (s *Store) NotifyDestinations(ctx context.Context) ([]notify.Destination, error) {
+	all, _, err := s.ReadableDestinations(ctx)
+	return all, err
+}
+
+// ReadableDestinations is NotifyDestinations, and returns the ids of those that are left out.
+func (s *Store) ReadableDestinations(ctx context.Context) (all []notify.Destination, unreadable []string, err error) {
 	records, versions, err := s.hashes(ctx, "list destinations", destinationsKey(), destinationVersionsKey())
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var all []notify.Destination
 	for id, text := range records {
 		destination, err := s.openDestination(id, text)
 		if err != nil {
 			s.log.LogAttrs(ctx, slog.LevelWarn, "a destination of notifications can't be read", slog.String("id", id), slog.Any("error", err))
+			unreadable = append(unreadable, id)
 			continue
 		}
 		destination.Version = versions.count(id)
 		all = append(all, destination)
 	}
+	slices.Sort(unreadable)
 	slices.SortFunc(all, func(a, b notify.Destination) int {
 		return cmp.Or(cmp.Compare(a.GetName(), b.GetName()), cmp.Compare(a.GetId(), b.GetId()))
 	})
-	return all, nil
+	return all, unreadable, nil
 }
 
 func (s *Store) openDestination(id, record string) (notify.Destination, error) {
@@ -109,26 +122,34 @@ func (s *Store) PutDestination(ctx context.Context, put *tokenstorev1.Destinatio
 	if err := meant.Check(); err != nil {
 		return nil, invalid(err)
 	}
+	if err := s.writeDestination(ctx, meant, mode, expected); err != nil {
+		return nil, err
+	}
+	return meant.Destination, s.barrier.Sync(ctx)
+}
+
+// writeDestination seals and writes a destination, and sets its new version.
+func (s *Store) writeDestination(ctx context.Context, meant notify.Destination, mode string, expected uint64) error {
 	record, err := s.sealDestination(meant)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	result, err := putDestinationScript.run(ctx, s.client, []string{destinationsKey(), destinationVersionsKey()},
 		meant.GetId(), record, mode, expected, notify.MaxDestinations).StringSlice()
 	switch {
 	case err != nil:
-		return nil, storeError("put a destination", err)
+		return storeError("put a destination", err)
 	case result[0] == "gone":
-		return nil, noDestination(meant.GetId())
+		return noDestination(meant.GetId())
 	case result[0] == "many":
-		return nil, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "there are %d destinations, which is the most that there may be: delete one first", notify.MaxDestinations)
+		return rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "there are %d destinations, which is the most that there may be: delete one first", notify.MaxDestinations)
 	case result[0] == "conflict":
-		return nil, versionConflict("destination "+strconv.Quote(meant.GetName()), expected, result[1])
+		return versionConflict("destination "+strconv.Quote(meant.GetName()), expected, result[1])
 	}
 	if meant.Version, err = strconv.ParseUint(result[1], 10, 64); err != nil {
-		return nil, fmt.Errorf("script put_destination returned the version %q", result[1])
+		return fmt.Errorf("script put_destination returned the version %q", result[1])
 	}
-	return meant.Destination, s.barrier.Sync(ctx)
+	return nil
 }
 
 func (s *Store) sealDestination(meant notify.Destination) (string, error) {
@@ -148,6 +169,13 @@ func (s *Store) sealDestination(meant notify.Destination) (string, error) {
 // DeleteDestination removes one, with what is on its way there. expected is the version that it must
 // have; 0: any.
 func (s *Store) DeleteDestination(ctx context.Context, id string, expected uint64) error {
+	if err := s.removeDestination(ctx, id, expected); err != nil {
+		return err
+	}
+	return s.barrier.Sync(ctx)
+}
+
+func (s *Store) removeDestination(ctx context.Context, id string, expected uint64) error {
 	keys := []string{destinationsKey(), destinationVersionsKey(), deliveriesKey(), deliveriesDueKey()}
 	result, err := deleteDestinationScript.run(ctx, s.client, keys, id, expected).StringSlice()
 	switch {
@@ -158,7 +186,7 @@ func (s *Store) DeleteDestination(ctx context.Context, id string, expected uint6
 	case result[0] == "conflict":
 		return versionConflict("the destination", expected, result[1])
 	}
-	return s.barrier.Sync(ctx)
+	return nil
 }
 
 func noDestination(id string) error {

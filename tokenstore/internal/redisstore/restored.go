@@ -9,8 +9,10 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/clientkey"
+	"carousel.internal/tokenstore/internal/notify"
 	"carousel.internal/tokenstore/internal/token"
 )
 
@@ -69,6 +71,22 @@ func (s *Store) RestoreRoute(ctx context.Context, route *tokenstorev1.Route) (pr
 func (s *Store) DropRoute(ctx context.Context, name string) error {
 	return storeError("delete a route", deleteRouteScript.run(ctx, s.client,
 		[]string{routesKey(), routeVersionsKey(), routeMatchesKey()}, name, 0, configChannel).Err())
+}
+
+// RestoreDestination creates a destination of notifications with its id, or replaces the one that has
+// the version; 0: any. problem says why it can't be.
+func (s *Store) RestoreDestination(ctx context.Context, destination notify.Destination, version uint64) (problem string, err error) {
+	return problemOf(s.writeDestination(ctx, destination, "any", version))
+}
+
+// DropDestination removes the destination of notifications that has the version, if it is there.
+// problem says why it was not removed.
+func (s *Store) DropDestination(ctx context.Context, id string, version uint64) (problem string, err error) {
+	err = s.removeDestination(ctx, id, version)
+	if rpcerr.Is(err, tokenstorev1.Reason_REASON_NOTIFICATION_NOT_FOUND) {
+		return "", nil
+	}
+	return problemOf(err)
 }
 
 // RestoreClientKeys puts client keys that have the versions that are said, or are not there. Their

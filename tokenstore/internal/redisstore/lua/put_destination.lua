@@ -3,7 +3,7 @@
 -- KEYS[2] hash versions: destination to version
 -- ARGV[1] id of the destination
 -- ARGV[2] rec record
--- ARGV[3] mode new, or old: there is one
+-- ARGV[3] mode new, old: there is one, or any
 -- ARGV[4] expected version; 0: any
 -- ARGV[5] most destinations that there may be
 -- RETURN {'put', version}

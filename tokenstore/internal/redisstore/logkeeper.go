@@ -48,6 +48,7 @@ func (s *Store) KeepLog(ctx context.Context, usable func(context.Context) error)
 func (s *Store) keepLog(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, keepLogTimeout)
 	defer cancel()
+	s.used.forget(time.Now())
 	if err := s.TrimLog(ctx); err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func (a *API) quotas(c *gin.Context) error {
 	ctx, cancel := a.BulkCall(c)
 	defer cancel()
 	now := time.Now().UTC()
-	board, err := quotaboard.Read(ctx, a.Tokens, a.Logs, q.text("upstream"), now)
+	board, err := quotaboard.Reader{Accounts: a.Tokens, Log: a.Logs, Settings: a.Config}.Read(ctx, q.text("upstream"), now)
 	if err != nil {
 		return storeerr.Translate(err)
 	}

@@ -310,3 +310,22 @@ func TestUploads(t *testing.T) {
 		t.Errorf("without a form: %v", err)
 	}
 }
+
+// Wherever a form is cut off, nothing is taken for whole: a missing field may say what is wanted.
+func TestAFormThatIsCutOff(t *testing.T) {
+	t.Parallel()
+	whole := upload(t, [][2]string{{FileField, "abc"}, {"mode", "plan"}})
+	body, err := io.ReadAll(whole.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const lineEnd = 2 // behind the form, it may be missing
+	for length := range len(body) - lineEnd {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", bytes.NewReader(body[:length]))
+		r.Header = whole.Header
+		if form, err := NewUploads().Read(httptest.NewRecorder(), r); err == nil {
+			t.Errorf("%q is taken for whole, with mode %q", body[:length], form.Value("mode"))
+			_ = form.Close()
+		}
+	}
+}

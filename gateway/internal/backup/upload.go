@@ -71,10 +71,13 @@ func (u *Upload) parts() *multipart.Reader {
 	return multipart.NewReader(io.NewSectionReader(u.body, 0, u.body.Size), u.boundary)
 }
 
-var errForm = chat.Errorf(chat.InvalidRequest, "the form is damaged, or has too many or too long fields")
+var errForm = chat.Errorf(chat.InvalidRequest, "the form is damaged or cut off, or has too many or too long fields")
 
 // readFields reads all but the file.
 func (u *Upload) readFields() error {
+	if !reqbody.WholeForm(u.body, u.body.Size, u.boundary) {
+		return errForm
+	}
 	parts := u.parts()
 	for range maxFields {
 		part, err := parts.NextPart()

@@ -34,7 +34,7 @@ func Files(w http.ResponseWriter, r *http.Request, name string) ([]foreign.File,
 		return []foreign.File{{Name: name, Content: body}}, nil //nolint:nilerr // it is no form
 	}
 	boundary := params["boundary"]
-	if boundary == "" || !bytes.Contains(body, []byte("--"+boundary+"--")) { // it ends early
+	if boundary == "" || !reqbody.WholeForm(bytes.NewReader(body), int64(len(body)), boundary) {
 		return nil, errForm
 	}
 	return filesOf(multipart.NewReader(bytes.NewReader(body), boundary))

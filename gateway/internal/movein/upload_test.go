@@ -31,7 +31,10 @@ func TestFilesOfARequest(t *testing.T) {
 		"a form":         {out.FormDataContentType(), form.String(), []foreign.File{{Name: "a.yaml", Content: []byte("one\xff")}}},
 		"a body":         {"application/octet-stream", "SQLite\x00", []foreign.File{{Name: "name", Content: []byte("SQLite\x00")}}},
 		"a damaged form": {out.FormDataContentType(), form.String()[:100], nil},
-		"no boundary":    {"multipart/form-data", form.String(), nil},
+		"one that is cut off behind a boundary": {
+			out.FormDataContentType(), strings.TrimSuffix(strings.TrimSuffix(form.String(), "--\r\n")+"\r\n", "--"), nil,
+		},
+		"no boundary": {"multipart/form-data", form.String(), nil},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(c.body))
 		r.Header.Set("Content-Type", c.kind)

@@ -4,6 +4,7 @@ package quota
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -23,8 +24,8 @@ type Pool struct {
 	Unlimited, Unknown int
 	// RatePerHour is how many requests the pool gets at present.
 	RatePerHour float64
-	// DryAt is when nothing is left at that rate, as far as is known; nil where that is not
-	// before the accounts begin anew. Accounts that are unknown may put it off.
+	// DryAt is when nothing is left at that rate and under the strategy, as far as is known; nil
+	// where that is not before the accounts begin anew. Accounts that are unknown may put it off.
 	DryAt *time.Time
 	// NextReset is when the first account that serves begins anew.
 	NextReset *time.Time
@@ -34,6 +35,8 @@ type Pool struct {
 type Account struct {
 	TokenID, Alias string
 	State          tokenstorev1.TokenState
+	// Weight is the token's part of the requests; 0, of a tokenstore that does not tell: 1.
+	Weight uint32
 	// Email and Membership are empty where the upstream does not tell.
 	Email, Membership string
 	// Quotas are in the upstream's order. The first of requests with a limit is the one
@@ -64,9 +67,16 @@ type Quota struct {
 	Limit, Left *uint64
 }
 
-// Board makes the pools of what is recorded of accounts, in order of their names. rates are
-// requests per hour, by upstream.
-func Board(accounts []*tokenstorev1.AccountOfToken, rates map[string]float64, now time.Time) []Pool {
+// Demand is what is asked of the pools.
+type Demand struct {
+	// Rates are requests per hour, by upstream.
+	Rates map[string]float64
+	// Strategy is the one by which accounts are chosen, as the setting names it.
+	Strategy string
+}
+
+// Board makes the pools of what is recorded of accounts, in order of their names.
+func Board(accounts []*tokenstorev1.AccountOfToken, demand Demand, now time.Time) []Pool {
 	byUpstream := map[string][]Account{}
 	for _, each := range accounts {
 		name := each.GetToken().GetUpstream()
@@ -74,7 +84,7 @@ func Board(accounts []*tokenstorev1.AccountOfToken, rates map[string]float64, no
 	}
 	pools := make([]Pool, 0, len(byUpstream))
 	for name, members := range byUpstream {
-		pools = append(pools, poolOf(name, members, rates[name], now))
+		pools = append(pools, poolOf(name, members, demand.Rates[name], demand.Strategy, now))
 	}
 	slices.SortFunc(pools, func(a, b Pool) int { return cmp.Compare(a.Upstream, b.Upstream) })
 	return pools
@@ -83,7 +93,7 @@ func Board(accounts []*tokenstorev1.AccountOfToken, rates map[string]float64, no
 func accountOf(recorded *tokenstorev1.AccountOfToken) Account {
 	token, told := recorded.GetToken(), recorded.GetAccount()
 	account := Account{
-		TokenID: token.GetId(), Alias: token.GetAlias(), State: token.GetState(),
+		TokenID: token.GetId(), Alias: token.GetAlias(), State: token.GetState(), Weight: token.GetWeight(),
 		Email: told.GetEmail(), Membership: told.GetMembership(), Error: told.GetError(),
 	}
 	if at := told.GetQuotaResetsAt(); at != nil {
@@ -110,7 +120,7 @@ func quotaOf(name, unit string, used uint64, limit *uint64) Quota {
 }
 
 // poolOf adds the accounts of a pool up.
-func poolOf(name string, accounts []Account, rate float64, now time.Time) Pool {
+func poolOf(name string, accounts []Account, rate float64, strategy string, now time.Time) Pool {
 	slices.SortStableFunc(accounts, byReset)
 	pool := Pool{Upstream: name, Accounts: accounts, RatePerHour: rate}
 	var shares []share
@@ -129,11 +139,11 @@ func poolOf(name string, accounts []Account, rate float64, now time.Time) Pool {
 			pool.Unlimited++
 		default:
 			pool.Left, pool.Limit = pool.Left+*limiting.Left, pool.Limit+*limiting.Limit
-			shares = append(shares, share{left: float64(*limiting.Left), limit: float64(*limiting.Limit), resets: account.ResetsAt})
+			shares = append(shares, share{left: float64(*limiting.Left), limit: float64(*limiting.Limit), weight: account.weight(), resets: account.ResetsAt})
 		}
 	}
 	if pool.Unlimited == 0 {
-		pool.DryAt = dryAt(shares, rate, now)
+		pool.DryAt = dryAt(shares, rate, strategy, now)
 	}
 	return pool
 }
@@ -148,6 +158,37 @@ func byReset(a, b Account) int {
 		return 1
 	default:
 		return 0
+	}
+}
+
+// LeastFirst puts the accounts into the order of what is left of their limits, least first. Those that
+// serve nobody, or have no limit that is known, are last, as they were.
+func (p *Pool) LeastFirst(now time.Time) {
+	type ranked struct {
+		Account
+		share float64
+	}
+	accounts := make([]ranked, len(p.Accounts))
+	for i, each := range p.Accounts {
+		accounts[i] = ranked{each, each.share(now)}
+	}
+	slices.SortStableFunc(accounts, func(a, b ranked) int { return cmp.Compare(a.share, b.share) })
+	for i, each := range accounts {
+		p.Accounts[i] = each.Account
+	}
+}
+
+// share is which part of its limit the account has left; +Inf where it serves nobody, or no limit
+// is known.
+func (a *Account) share(now time.Time) float64 {
+	limiting := a.limiting()
+	switch {
+	case !a.Serves() || !a.told(now) || limiting == nil:
+		return math.Inf(1)
+	case *limiting.Limit == 0:
+		return 0
+	default:
+		return float64(*limiting.Left) / float64(*limiting.Limit)
 	}
 }
 
@@ -166,6 +207,8 @@ func (a *Account) Low(now time.Time) bool {
 	limiting := a.limiting()
 	return a.Serves() && a.told(now) && limiting != nil && *limiting.Left < (*limiting.Limit+9)/10
 }
+
+func (a *Account) weight() float64 { return float64(max(a.Weight, 1)) }
 
 // told tells whether the quotas are those of the present period.
 func (a *Account) told(now time.Time) bool {

@@ -122,7 +122,7 @@ func TestPool(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			pools := quota.Board(c.accounts, map[string]float64{"cursor": c.rate, "another": 1000}, noon)
+			pools := quota.Board(c.accounts, quota.Demand{Rates: map[string]float64{"cursor": c.rate, "another": 1000}, Strategy: quota.FillFirst}, noon)
 			if len(pools) != 1 || len(pools[0].Accounts) != len(c.accounts) {
 				t.Fatalf("pools %+v", pools)
 			}
@@ -145,7 +145,7 @@ func TestAccount(t *testing.T) {
 	told.Token.Alias, told.Account.Email, told.Account.Membership, told.Account.Error = "anna", "a@example.com", "pro", "no answer"
 	told.Account.Quotas[1].Tokens, told.Account.Quotas[1].MaxTokens = 20, new(uint64(90))
 	never := withoutAccount("n")
-	pools := quota.Board([]*tokenstorev1.AccountOfToken{never, told}, nil, noon)
+	pools := quota.Board([]*tokenstorev1.AccountOfToken{never, told}, quota.Demand{}, noon)
 	want := []quota.Account{
 		{
 			TokenID: "a", Alias: "anna", State: tokenstorev1.TokenState_TOKEN_STATE_READY, Email: "a@example.com", Membership: "pro",
@@ -172,7 +172,7 @@ func TestPoolsAreInOrderOfTheirNames(t *testing.T) {
 		accounts = append(accounts, of)
 	}
 	names := ""
-	for _, pool := range quota.Board(accounts, nil, noon) {
+	for _, pool := range quota.Board(accounts, quota.Demand{}, noon) {
 		names += pool.Upstream
 	}
 	if names != "abc" {
@@ -197,9 +197,26 @@ func TestAccountsThatAreLow(t *testing.T) {
 		"it cools, and is back":  {in(tokenstorev1.TokenState_TOKEN_STATE_COOLING, account("a", 99, 100, 3)), true},
 		"nothing was to be used": {account("a", 0, 0, 3), false},
 	} {
-		board := quota.Board([]*tokenstorev1.AccountOfToken{c.account}, nil, noon)
+		board := quota.Board([]*tokenstorev1.AccountOfToken{c.account}, quota.Demand{}, noon)
 		if got := board[0].Accounts[0].Low(noon); got != c.want {
 			t.Errorf("%s: %v", name, got)
 		}
+	}
+}
+
+func TestAccountsWithTheLeastAreFirst(t *testing.T) {
+	t.Parallel()
+	pools := quota.Board([]*tokenstorev1.AccountOfToken{
+		account("half", 50, 100, 1), in(tokenstorev1.TokenState_TOKEN_STATE_DISABLED, account("off", 100, 100, 2)), account("tenth", 900, 1000, 3),
+		unlimited("unlimited"), account("nothing to be used", 0, 0, 4), account("before", 100, 100, -1), account("a tenth, too", 90, 100, 5), withoutAccount("unknown"),
+	}, quota.Demand{}, noon)
+	pools[0].LeastFirst(noon)
+	var got []string
+	for _, each := range pools[0].Accounts {
+		got = append(got, each.TokenID)
+	}
+	want := []string{"nothing to be used", "tenth", "a tenth, too", "half", "before", "off", "unlimited", "unknown"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

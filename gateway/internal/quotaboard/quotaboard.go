@@ -1,5 +1,6 @@
 // Package quotaboard asks the tokenstore for what a board of quotas is made of: accounts as
-// they are recorded, and how many requests each pool gets at present. It asks no upstream.
+// they are recorded, how many requests each pool gets at present, and the strategy by which
+// accounts are chosen. It asks no upstream.
 package quotaboard
 
 import (
@@ -32,20 +33,40 @@ type Log interface {
 	Query(context.Context, *tokenstorev1.QueryRequest, ...grpc.CallOption) (*tokenstorev1.QueryResponse, error)
 }
 
+// Settings has the strategy.
+type Settings interface {
+	GetSettings(context.Context, *tokenstorev1.GetSettingsRequest, ...grpc.CallOption) (*tokenstorev1.GetSettingsResponse, error)
+}
+
+// Reader reads boards.
+type Reader struct {
+	Accounts Accounts
+	Log      Log
+	Settings Settings
+}
+
 // Read makes the board of one upstream, or of all where the name is empty. Errors are the
 // tokenstore's.
-func Read(ctx context.Context, accounts Accounts, log Log, upstreamName string, now time.Time) ([]quota.Pool, error) {
-	all, err := list(ctx, accounts, upstreamName)
+func (r Reader) Read(ctx context.Context, upstreamName string, now time.Time) ([]quota.Pool, error) {
+	all, err := list(ctx, r.Accounts, upstreamName)
 	if err != nil {
 		return nil, err
 	}
-	rates := map[string]float64{}
-	for name := range limited(all) {
-		if rates[name], err = rate(ctx, log, name, now); err != nil {
+	demand := quota.Demand{Rates: map[string]float64{}}
+	names := limited(all)
+	if len(names) > 0 {
+		settings, err := r.Settings.GetSettings(ctx, &tokenstorev1.GetSettingsRequest{})
+		if err != nil {
+			return nil, err
+		}
+		demand.Strategy = settings.GetSettings().GetRotationStrategy()
+	}
+	for name := range names {
+		if demand.Rates[name], err = rate(ctx, r.Log, name, now); err != nil {
 			return nil, err
 		}
 	}
-	return quota.Board(all, rates, now), nil
+	return quota.Board(all, demand, now), nil
 }
 
 func list(ctx context.Context, accounts Accounts, upstreamName string) ([]*tokenstorev1.AccountOfToken, error) {

@@ -23,10 +23,21 @@ type store struct {
 	entries map[string]*tokenstorev1.QueryResponse
 	asked   []*tokenstorev1.QueryRequest
 	err     error
+	// strategy is a setting, unless settings can't be had.
+	strategy string
+	unset    error
 }
 
 func (s *store) ListTokenAccounts(_ context.Context, r *tokenstorev1.ListTokenAccountsRequest, _ ...grpc.CallOption) (*tokenstorev1.ListTokenAccountsResponse, error) {
 	return s.pages[r.GetUpstream()+r.GetCursor()], nil
+}
+
+func (s *store) GetSettings(context.Context, *tokenstorev1.GetSettingsRequest, ...grpc.CallOption) (*tokenstorev1.GetSettingsResponse, error) {
+	return &tokenstorev1.GetSettingsResponse{Settings: &tokenstorev1.Settings{RotationStrategy: s.strategy}}, s.unset
+}
+
+func (s *store) reader() quotaboard.Reader {
+	return quotaboard.Reader{Accounts: s, Log: s, Settings: s}
 }
 
 func (s *store) Query(_ context.Context, r *tokenstorev1.QueryRequest, _ ...grpc.CallOption) (*tokenstorev1.QueryResponse, error) {
@@ -69,7 +80,7 @@ func newStore() *store {
 func TestAllPages(t *testing.T) {
 	t.Parallel()
 	s := newStore()
-	pools, err := quotaboard.Read(t.Context(), s, s, "", now)
+	pools, err := s.reader().Read(t.Context(), "", now)
 	if err != nil || len(pools) != 2 {
 		t.Fatalf("%v, %v", pools, err)
 	}
@@ -89,7 +100,7 @@ func TestAllPages(t *testing.T) {
 func TestABusyPool(t *testing.T) {
 	t.Parallel()
 	s := newStore()
-	pools, err := quotaboard.Read(t.Context(), s, s, "second", now)
+	pools, err := s.reader().Read(t.Context(), "second", now)
 	if err != nil || len(pools) != 1 || math.Abs(pools[0].RatePerHour-5000) > 1 {
 		t.Errorf("%+v, %v", pools, err)
 	}
@@ -99,7 +110,29 @@ func TestAStoreThatIsAway(t *testing.T) {
 	t.Parallel()
 	s := newStore()
 	s.err = errors.New("away")
-	if _, err := quotaboard.Read(t.Context(), s, s, "", now); !errors.Is(err, s.err) {
+	if _, err := s.reader().Read(t.Context(), "", now); !errors.Is(err, s.err) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// How far a pool reaches depends on the strategy: what an account has left when it begins anew is
+// lost, and only fill_first hurries to use it.
+func TestTheStrategyDecides(t *testing.T) {
+	t.Parallel()
+	soon, late := account("soon", "cursor", 0, 50), account("late", "cursor", 0, 100)
+	soon.Account.QuotaResetsAt, late.Account.QuotaResetsAt = timestamppb.New(now.Add(time.Hour)), timestamppb.New(now.Add(10*time.Hour))
+	s := newStore()
+	s.pages = map[string]*tokenstorev1.ListTokenAccountsResponse{"": {Accounts: []*tokenstorev1.AccountOfToken{soon, late}}}
+	s.entries["cursor"] = entries(50, time.Hour, "")
+	for strategy, want := range map[string]time.Duration{"fill_first": 4 * time.Hour, "round_robin": 210 * time.Minute, "": 210 * time.Minute} {
+		s.strategy = strategy
+		pools, err := s.reader().Read(t.Context(), "", now)
+		if err != nil || pools[0].DryAt == nil || !pools[0].DryAt.Equal(now.Add(want)) {
+			t.Errorf("%s: dry at %v, want after %s; %v", strategy, pools[0].DryAt, want, err)
+		}
+	}
+	s.unset = errors.New("away")
+	if _, err := s.reader().Read(t.Context(), "", now); !errors.Is(err, s.unset) {
+		t.Error(err)
 	}
 }

@@ -23,7 +23,16 @@ var (
 // accountsShown bounds the rows of a pool; the admin API has all.
 const accountsShown = 100
 
+// Orders of a pool's accounts: what is left of their limits, least first, or when they begin anew.
+const (
+	leftOrder  = "left"
+	resetOrder = "reset"
+)
+
 type quotasData struct {
+	// Order is the one of the accounts, and Orders are all.
+	Order  string
+	Orders []string
 	// Outlook is nil where nothing comes.
 	Outlook *outlook
 	Pools   []quotaPool
@@ -124,7 +133,7 @@ func stamp(at *time.Time) *timestamppb.Timestamp {
 	return timestamppb.New(*at)
 }
 
-func (s *Site) loadQuotas(ctx context.Context, _ *gin.Context) (any, error) {
+func (s *Site) loadQuotas(ctx context.Context, c *gin.Context) (any, error) {
 	pools, err := s.pools(ctx)
 	var rest resting
 	var keys budgets
@@ -132,16 +141,22 @@ func (s *Site) loadQuotas(ctx context.Context, _ *gin.Context) (any, error) {
 	var asking sync.WaitGroup // meanwhile
 	asking.Go(func() { rest, restless = s.rests(ctx, pools) })
 	asking.Go(func() { keys, keyless = s.budgets(ctx) })
-	data, now := quotasData{}, time.Now()
+	data, now := quotasData{Order: leftOrder, Orders: []string{leftOrder, resetOrder}}, time.Now()
+	if c.Query("sort") == resetOrder {
+		data.Order = resetOrder
+	}
 	for _, each := range pools {
 		name := each.GetUpstream()
 		if !s.HasAccounts(name) { // there is nothing to read
 			data.Silent = append(data.Silent, name)
 			continue
 		}
-		board, failed := quotaboard.Read(ctx, s.Tokens, s.Logs, name, now)
+		board, failed := quotaboard.Reader{Accounts: s.Tokens, Log: s.Logs, Settings: s.Config}.Read(ctx, name, now)
 		err = cmp.Or(err, failed)
-		for _, pool := range board {
+		for _, pool := range board { // it is in the order in which accounts begin anew
+			if data.Order == leftOrder {
+				pool.LeastFirst(now)
+			}
 			data.Pools = append(data.Pools, quotaPool{pool})
 		}
 	}

@@ -36,15 +36,20 @@ func quotasOf(t *testing.T, requests int, accounts ...*tokenstorev1.AccountOfTok
 // quotasWith is the page where tokens rest.
 func quotasWith(t *testing.T, requests int, rest *tokenstorev1.ListTokensResponse, accounts ...*tokenstorev1.AccountOfToken) document {
 	t.Helper()
+	return quotasAt(t, "/admin/quotas", requests, rest, accounts...)
+}
+
+func quotasAt(t *testing.T, path string, requests int, rest *tokenstorev1.ListTokensResponse, accounts ...*tokenstorev1.AccountOfToken) document {
+	t.Helper()
 	log := &tokenstorev1.QueryResponse{}
 	for range requests {
 		log.Entries = append(log.Entries, entry)
 	}
 	s := &store{answers: []proto.Message{
-		log, rest, &tokenstorev1.ListTokenAccountsResponse{Accounts: accounts},
+		log, rest, &tokenstorev1.ListTokenAccountsResponse{Accounts: accounts}, &tokenstorev1.GetSettingsResponse{},
 		&tokenstorev1.SummarizePoolsResponse{Pools: []*tokenstorev1.PoolState{{Upstream: "cursor", Ready: uint32(len(accounts))}, {Upstream: "vendor", Ready: 1, Cooling: uint32(len(rest.GetTokens()))}}},
 	}}
-	return parse(t, newSite(t, s).get(t, "/admin/quotas").Body)
+	return parse(t, newSite(t, s).get(t, path).Body)
 }
 
 // What the page says of a pool's reach.
@@ -202,5 +207,29 @@ func TestNothingComes(t *testing.T) {
 	page := quotasOf(t, 0, silent)
 	if page.byID("chart-outlook") != nil || page.byID("outlook") == nil {
 		t.Errorf("drawn %v", page.byID("outlook"))
+	}
+}
+
+// The accounts that have the least left are first, unless it is asked who begins anew first.
+func TestTheOrderOfWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	much, little := counted("much", 100, 1600), counted("little", 1500, 1600)
+	much.Account.QuotaResetsAt = timestamppb.New(time.Now().Add(time.Hour))
+	for query, c := range map[string]struct{ first, second string }{
+		"":            {"little", "much"},
+		"?sort=left":  {"little", "much"},
+		"?sort=reset": {"much", "little"},
+		"?sort=other": {"little", "much"},
+	} {
+		for _, path := range []string{"/admin/quotas", "/admin/usage/left"} {
+			page := quotasAt(t, path+query, 0, &tokenstorev1.ListTokensResponse{}, much, little)
+			if order := text(page.byID("quotas-order")); !strings.Contains(order, "Least left first") {
+				t.Errorf("the orders are %s", order)
+			}
+			shown := text(page.byID("pool-cursor"))
+			if strings.Index(shown, c.first) > strings.Index(shown, c.second) {
+				t.Errorf("%s%s: %s", path, query, shown)
+			}
+		}
 	}
 }

@@ -76,7 +76,7 @@ func (s *Site) lowAccounts(ctx context.Context, now time.Time) (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		for _, board := range quota.Board(page.GetAccounts(), nil, now) {
+		for _, board := range quota.Board(page.GetAccounts(), quota.Demand{}, now) {
 			for _, account := range board.Accounts {
 				if account.Low(now) {
 					low++

@@ -2462,7 +2462,7 @@ func (x *ListTokenAccountsResponse) GetNextCursor() string {
 // AccountOfToken is a token and what is recorded of its account.
 type AccountOfToken struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// It has an id, an upstream, an alias and a state; the rest may be left out.
+	// It has an id, an upstream, an alias, a state and a weight; the rest may be left out.
 	Token *Token `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
 	// Unset while nothing was recorded.
 	Account       *TokenAccount `protobuf:"bytes,2,opt,name=account,proto3" json:"account,omitempty"`

@@ -53,7 +53,7 @@ func (s *Store) Account(ctx context.Context, id string) (*tokenstorev1.TokenAcco
 // ListAccounts returns up to limit tokens of an upstream, or of all where it is empty, and what is
 // recorded of their accounts, by their creation, from where the cursor of the previous page points;
 // and the next cursor, empty when there are no more. It reads no more of a token than it tells: id,
-// upstream, alias and state.
+// upstream, alias, state and weight.
 func (s *Store) ListAccounts(ctx context.Context, upstream string, limit int, cursor string) ([]*tokenstorev1.AccountOfToken, string, error) {
 	after, err := parseCursor(cursor)
 	if err != nil {
@@ -81,15 +81,19 @@ func (s *Store) ListAccounts(ctx context.Context, upstream string, limit int, cu
 	pipe := s.client.Pipeline()
 	sealed := make([]*redis.SliceCmd, len(rows))
 	for i, r := range rows { // where nothing is recorded HGET fails, and would hide that another did
-		sealed[i] = pipe.HMGet(ctx, tokenKey(r.upstream, r.id), "account")
+		sealed[i] = pipe.HMGet(ctx, tokenKey(r.upstream, r.id), "account", "weight")
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return nil, "", storeError("list accounts", err)
 	}
 	accounts := make([]*tokenstorev1.AccountOfToken, len(rows))
 	for i, r := range rows {
+		told := sealed[i].Val()
 		accounts[i] = &tokenstorev1.AccountOfToken{Token: &tokenstorev1.Token{Id: r.id, Upstream: r.upstream, Alias: r.alias, State: r.state}}
-		if text, _ := sealed[i].Val()[0].(string); text != "" {
+		if weight, _ := told[1].(string); weight != "" {
+			accounts[i].Token.Weight = uint32(wholeOf(weight)) //nolint:gosec // weights have a bound
+		}
+		if text, _ := told[0].(string); text != "" {
 			if accounts[i].Account, err = s.openAccount(r.id, text); err != nil {
 				return nil, "", err
 			}

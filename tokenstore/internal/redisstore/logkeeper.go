@@ -17,6 +17,9 @@ const (
 	// keepLogTimeout bounds one round. A first look at a large log that takes
 	// longer goes on in the next round.
 	keepLogTimeout = 30 * time.Second
+	// mostBehind is how many entries this process stores until they are taken into the index without
+	// waiting for the next round: whoever asks first would wait for all of them, some 3 ms a thousand.
+	mostBehind = 5_000
 )
 
 // KeepLog trims the log, also when nobody appends, and has its index ready for
@@ -29,6 +32,7 @@ func (s *Store) KeepLog(ctx context.Context, usable func(context.Context) error)
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+		case <-s.logs.behind:
 		}
 		timer.Reset(keepLogEvery)
 		if s.room.tight() {
@@ -48,6 +52,7 @@ func (s *Store) KeepLog(ctx context.Context, usable func(context.Context) error)
 func (s *Store) keepLog(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, keepLogTimeout)
 	defer cancel()
+	s.used.forget(time.Now())
 	if err := s.TrimLog(ctx); err != nil {
 		return err
 	}

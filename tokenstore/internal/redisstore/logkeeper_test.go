@@ -55,3 +55,39 @@ func TestLogIsKept(t *testing.T) {
 		}
 	})
 }
+
+// Who stores many entries has the index brought up to date at once: the next round would be seconds
+// away, and whoever asks before it would wait.
+func TestManyEntriesAreNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	store := newStore(t, testredis.Mini(t))
+	appendLog(t, store, "g1", logEntries(1, maxBatch))
+	appendLog(t, store, "g1", logEntries(maxBatch+1, 2*maxBatch))
+	if len(store.logs.behind) != 0 {
+		t.Error("it is not far behind yet")
+	}
+	appendLog(t, store, "g1", logEntries(2*maxBatch+1, 3*maxBatch))
+	if len(store.logs.behind) != 1 {
+		t.Fatal("it is far behind")
+	}
+	store.logs.store(mostBehind) // nobody waits for who keeps the log
+
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		store.KeepLog(ctx, func(context.Context) error { return nil })
+	}()
+	deadline := time.After(testredis.Timeout)
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for len(store.logs.behind) > 0 || store.logs.stored.Load() > 0 {
+		select {
+		case <-deadline:
+			t.Fatal("nobody catches up")
+		case <-look.C:
+		}
+	}
+	stop()
+	<-ended
+}

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/proto"
@@ -63,13 +64,28 @@ type logView struct {
 	// uses it.
 	last uint64
 	seed maphash.Seed
+	// stored counts the entries that this process has stored since the index was last brought up to
+	// date; behind has a signal where they are many.
+	stored atomic.Int64
+	behind chan struct{}
 
 	mu    sync.RWMutex
 	index *logindex.Index
 }
 
 func newLogView() *logView {
-	return &logView{turn: make(chan struct{}, 1), seed: maphash.MakeSeed(), index: logindex.New()}
+	return &logView{turn: make(chan struct{}, 1), behind: make(chan struct{}, 1), seed: maphash.MakeSeed(), index: logindex.New()}
+}
+
+// store notes that so many entries were stored.
+func (v *logView) store(entries int) {
+	if v.stored.Add(int64(entries)) < mostBehind {
+		return
+	}
+	select {
+	case v.behind <- struct{}{}:
+	default: // whoever keeps the log knows
+	}
 }
 
 // QueryLog returns the entries that the query chooses.
@@ -249,6 +265,7 @@ func (s *Store) catchUpLog(ctx context.Context) (end logindex.ID, total uint64, 
 	case <-ctx.Done():
 		return end, 0, storeError("read the log", ctx.Err())
 	}
+	s.logs.stored.Store(0) // what is stored from now on may be taken in, too
 	for done := false; !done; {
 		if total, done, err = s.catchUpStep(ctx); err != nil {
 			return end, 0, storeError("read the log", err)

@@ -24,6 +24,7 @@ const takeStep = 100
 // its Redis takes writes. Where it fails, leases don't: the log waits.
 func (s *Store) PrepareLog(ctx context.Context) error {
 	ctx = throughFence(ctx)
+	s.used.clear()
 	err := s.prepareLog(ctx)
 	if err != nil {
 		s.logFence.close(err)

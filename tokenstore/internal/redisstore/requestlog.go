@@ -65,6 +65,7 @@ func (s *Store) AppendLog(ctx context.Context, replica string, entries []*tokens
 			return 0, err
 		}
 		if known == 0 {
+			s.logs.store(len(entries))
 			break
 		}
 		entries = slices.DeleteFunc(entries, func(entry *tokenstorev1.LogEntry) bool { return entry.GetSequence() <= known })

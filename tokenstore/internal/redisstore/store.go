@@ -74,6 +74,7 @@ type Store struct {
 	credentials credentials
 	homes       homes
 	logs        *logView
+	used        *useView
 	renewers    renewers
 	knownKeys   knownKeys
 	clientKeys  *clientKeyView
@@ -110,7 +111,7 @@ func New(client redis.UniversalClient, options Options) *Store {
 	}
 	store := &Store{
 		client: client, keys: options.Keys,
-		defaults: options.Defaults, log: options.Logger, logs: newLogView(), patience: quarantinePatience, errandHold: ErrandHold, reserveWait: reserveWait,
+		defaults: options.Defaults, log: options.Logger, logs: newLogView(), used: newUseView(), patience: quarantinePatience, errandHold: ErrandHold, reserveWait: reserveWait,
 		responses: options.Responses, clientKeys: newClientKeyView(), useBounds: mostUse,
 	}
 	store.barrier = markedBarrier{options.Barrier, store}

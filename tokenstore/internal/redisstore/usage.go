@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -70,64 +71,101 @@ func (s *Store) QueryUsage(ctx context.Context, question usage.Question) (*usage
 	if err != nil {
 		return nil, invalid(err)
 	}
-	sizes, err := s.useSizes(ctx, answer)
+	version, sizes, err := s.useSizes(ctx, answer, now)
 	if err != nil {
 		return nil, err
 	}
-	var steps []usage.Step
-	cells := 0
+	reader := useReader{store: s, answer: answer, now: now, version: version}
 	for i, step := range answer.Steps {
-		if sizes[i] == 0 {
-			continue
+		if err := reader.take(ctx, step, sizes[i]); err != nil {
+			return nil, err
 		}
-		if cells += sizes[i]; cells > useRead {
-			if err := s.addUse(ctx, answer, steps); err != nil {
-				return nil, err
-			}
-			steps, cells = nil, sizes[i]
-		}
-		steps = append(steps, step)
 	}
-	return answer, s.addUse(ctx, answer, steps)
+	return answer, reader.read(ctx)
 }
 
-// useSizes returns how many cells each step of an answer has.
-func (s *Store) useSizes(ctx context.Context, answer *usage.Answer) ([]int, error) {
+// useSizes returns how many cells each step of an answer has, and before that the version of the
+// requests: what is read later may be newer, and never older.
+func (s *Store) useSizes(ctx context.Context, answer *usage.Answer, now time.Time) (version string, sizes []int, err error) {
+	hour := logHour.key(now)
 	pipe := s.logClient.Pipeline()
+	stored := pipe.HGet(ctx, hour, countRequests)
 	replies := make([]*redis.IntCmd, len(answer.Steps))
 	for i, step := range answer.Steps {
 		replies[i] = pipe.HLen(ctx, useKey(answer.Table, step))
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, storeError("query the use", err)
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return "", nil, storeError("query the use", err)
 	}
-	sizes := make([]int, len(replies))
+	sizes = make([]int, len(replies))
 	for i, reply := range replies {
+		if err := reply.Err(); err != nil {
+			return "", nil, storeError("query the use", err)
+		}
 		sizes[i] = int(reply.Val())
 	}
-	return sizes, nil
+	return hour + " " + stored.Val(), sizes, nil
 }
 
-// addUse adds the cells of some steps to an answer.
-func (s *Store) addUse(ctx context.Context, answer *usage.Answer, steps []usage.Step) error {
-	pipe := s.logClient.Pipeline()
-	var hashes []*redis.MapStringStringCmd
-	for _, step := range steps {
-		hashes = append(hashes, pipe.HGetAll(ctx, useKey(answer.Table, step)))
+// useReader reads the cells of an answer, in order of time.
+type useReader struct {
+	store   *Store
+	answer  *usage.Answer
+	now     time.Time
+	version string
+	// steps are to be read together, with so many cells.
+	steps []usage.Step
+	cells int
+}
+
+// take takes in a step of so many cells: at once if they are known, else with the steps after it.
+func (r *useReader) take(ctx context.Context, step usage.Step, size int) error {
+	if size == 0 {
+		return nil
+	}
+	known := r.store.used.find(useKey(r.answer.Table, step), size, r.version, r.now)
+	if known != nil || r.cells+size > useRead {
+		if err := r.read(ctx); err != nil {
+			return err
+		}
+	}
+	if known != nil {
+		return r.add(step, known)
+	}
+	r.steps, r.cells = append(r.steps, step), r.cells+size
+	return nil
+}
+
+// read reads what was taken in.
+func (r *useReader) read(ctx context.Context) error {
+	pipe := r.store.logClient.Pipeline()
+	hashes := make([]*redis.MapStringStringCmd, len(r.steps))
+	for i, step := range r.steps {
+		hashes[i] = pipe.HGetAll(ctx, useKey(r.answer.Table, step))
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		return storeError("query the use", err)
 	}
-	for i, hash := range hashes {
-		for cell, sums := range hash.Val() {
-			err := answer.Add(steps[i], cell, sums)
-			if errors.Is(err, usage.ErrRows) {
-				return invalid(err)
-			}
-			if err != nil {
-				return fmt.Errorf("%s: %w", useKey(answer.Table, steps[i]), err)
+	for i, step := range r.steps {
+		key := useKey(r.answer.Table, step)
+		cells := usage.NewCells(len(hashes[i].Val()))
+		for cell, sums := range hashes[i].Val() {
+			if err := cells.Put(cell, sums); err != nil {
+				return fmt.Errorf("%s: %w", key, err)
 			}
 		}
+		r.store.used.keep(key, viewedStep{cells, step.Closed(r.now), r.version, r.now})
+		if err := r.add(step, cells); err != nil {
+			return err
+		}
+	}
+	r.steps, r.cells = nil, 0
+	return nil
+}
+
+func (r *useReader) add(step usage.Step, cells *usage.Cells) error {
+	if err := r.answer.Add(step, cells); err != nil {
+		return invalid(err) // it has too many rows
 	}
 	return nil
 }

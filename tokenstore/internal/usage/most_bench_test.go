@@ -17,8 +17,14 @@ func BenchmarkAnswer(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				for i := range 50_000 {
-					if err := a.Add(a.Steps[i%len(a.Steps)], fmt.Sprintf("t%016d\nsimulated\ngpt-4o-mini", i%10_000), text); err != nil {
+				for _, step := range a.Steps {
+					cells := NewCells(10_000)
+					for i := range 10_000 {
+						if err := cells.Put(fmt.Sprintf("t%016d\nsimulated\ngpt-4o-mini", i), text); err != nil {
+							b.Fatal(err)
+						}
+					}
+					if err := a.Add(step, cells); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -122,21 +122,25 @@ func Ask(q Question, now time.Time) (*Answer, error) {
 	return a, nil
 }
 
-// Add takes in a cell of a step, as it is stored.
-func (a *Answer) Add(step Step, field, text string) error {
-	whole, err := readCell(field)
-	if err != nil {
-		return err
-	}
-	if !a.question.covers(whole) {
-		return nil
-	}
-	var sums Sums
-	if err := sums.parse(text); err != nil {
-		return err
-	}
+// Add takes in the cells of a step. They stay as they are.
+func (a *Answer) Add(step Step, cells *Cells) error {
 	start := a.question.startOf(step)
-	name := a.question.nameOf(whole)
+	var sums Sums
+	rest := cells.sums
+	for _, whole := range cells.names {
+		rest = sums.unpack(rest)
+		if !a.question.covers(whole) {
+			continue
+		}
+		if err := a.add(start, a.question.nameOf(whole), &sums); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add counts sums for what is told apart, in the step of time that begins then.
+func (a *Answer) add(start int64, name cell, sums *Sums) error {
 	row := a.told[name]
 	if row == nil {
 		row = &told{cell: name}
@@ -144,7 +148,7 @@ func (a *Answer) Add(step Step, field, text string) error {
 	}
 	for i := len(row.steps) - 1; i >= 0; i-- { // cells come in order of time, so that it is the last one
 		if row.steps[i].start == start {
-			row.steps[i].Add(&sums)
+			row.steps[i].Add(sums)
 			return nil
 		}
 	}
@@ -152,7 +156,7 @@ func (a *Answer) Add(step Step, field, text string) error {
 		return ErrRows
 	}
 	a.rows++
-	row.steps = append(row.steps, stepSums{start, sums})
+	row.steps = append(row.steps, stepSums{start, *sums})
 	return nil
 }
 

@@ -180,7 +180,7 @@ func TestGroupsAgreeWithAPlainLoop(t *testing.T) {
 			var tally Tally
 			tally.Count(each.entry)
 			stored := tally.Stored(a.Table)
-			if err := a.Add(each.step, stored[0], stored[1]); err != nil {
+			if err := a.addStored(each.step, stored[0], stored[1]); err != nil {
 				t.Fatal(err)
 			}
 			if q.Model != "" && (each.entry.GetModel() != q.Model || each.entry.GetUpstream() != q.Upstream) {
@@ -243,14 +243,14 @@ func TestAnAnswerIsBounded(t *testing.T) {
 	}
 	text := (&Sums{Requests: 1}).text()
 	for i := range maxRows {
-		if err := a.Add(a.Steps[0], "k\nu\nm"+strconv.Itoa(i), text); err != nil {
+		if err := a.addStored(a.Steps[0], "k\nu\nm"+strconv.Itoa(i), text); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := a.Add(a.Steps[0], "k\nu\nm0", text); err != nil {
+	if err := a.addStored(a.Steps[0], "k\nu\nm0", text); err != nil {
 		t.Error("a row that is there:", err)
 	}
-	if err := a.Add(a.Steps[0], "k\nu\none more", text); !errors.Is(err, ErrRows) {
+	if err := a.addStored(a.Steps[0], "k\nu\none more", text); !errors.Is(err, ErrRows) {
 		t.Error("one too many:", err)
 	}
 }
@@ -263,7 +263,7 @@ func FuzzAdd(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := a.Add(a.Steps[0], field, text); err == nil && strings.Count(field, "\n") != 2 {
+		if err := a.addStored(a.Steps[0], field, text); err == nil && strings.Count(field, "\n") != 2 {
 			t.Errorf("%q is taken for a cell", field)
 		}
 	})

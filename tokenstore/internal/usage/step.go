@@ -25,6 +25,13 @@ type Step struct {
 	Start time.Time
 }
 
+// settles is how long after a step of time something may still be counted in it: nothing is, as
+// long as the store's clock runs on, but another server's may be behind it.
+const settles = time.Hour
+
+// Closed tells whether nothing is counted in the step any more.
+func (s Step) Closed(now time.Time) bool { return !now.Before(s.Start.Add(s.Unit.Length + settles)) }
+
 // span is what of a range of time can be told.
 type span struct {
 	from, to time.Time

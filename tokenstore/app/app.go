@@ -77,6 +77,8 @@ type Tokenstore struct {
 	desk     *leasing.Desk
 	leases   *grpcapi.LeaseServer
 	errands  *grpcapi.ErrandServer
+	// returns has a value once tokens have changed: one may be disabled until a time.
+	returns  chan struct{}
 	keeper   *keeper
 	files    *tokenfile.Files
 	notifier *notify.Notifier
@@ -102,6 +104,7 @@ func New(options Options) (*Tokenstore, error) {
 	t := &Tokenstore{
 		options: options, log: loggerOf(options).With("service", "tokenstore"), client: options.Redis,
 		registry: prometheus.NewRegistry(), stopping: make(chan struct{}), changed: make(chan struct{}, 1), unread: make(chan struct{}, 1),
+		returns: make(chan struct{}, 1),
 	}
 	access := grpcapi.Access{
 		Secret: cfg.TokenstoreSecret, AskCertificates: cfg.TLSCAFile != "", Plaintext: cfg.TLSPlaintext, Gateways: cfg.GatewayNames(), Admins: cfg.AdminNames(),
@@ -261,10 +264,13 @@ func (t *Tokenstore) listen(ctx context.Context) {
 		case redisstore.ConfigChanged:
 			t.changes.Announce()
 			t.reconfigured()
+			t.errands.Stirred()
 		case redisstore.Recalled:
 			t.leases.Recall(event.Token, event.Epoch)
+			t.stirred()
 		case redisstore.Freed:
 			t.desk.Freed(event.Upstream)
+			t.stirred()
 		case redisstore.SlotsWanted:
 			t.leases.Want(event.Upstream)
 		case redisstore.DemandsWait:
@@ -287,8 +293,18 @@ func (t *Tokenstore) listen(ctx context.Context) {
 			t.leases.Recall("", 0)
 			t.leases.KeyChanged("")
 			t.desk.FreedAny()
+			t.stirred()
 		}
 	})
+}
+
+// stirred tells who waits for a token's time that one has come, or was changed.
+func (t *Tokenstore) stirred() {
+	t.errands.Stirred()
+	select {
+	case t.returns <- struct{}{}:
+	default:
+	}
 }
 
 func (t *Tokenstore) closeRedis() error {

@@ -22,8 +22,10 @@ const (
 	// for accounts: nobody waits for these, and they may hang.
 	maxInHand    = 16
 	maxQuestions = 4
-	// idleWait is how long the store waits for the first errand.
-	idleWait = time.Second
+	// idleWait is how long the store waits for the first errand, and hastyWait how long a store of
+	// before, after which it is asked again.
+	idleWait  = 5 * time.Second
+	hastyWait = time.Second
 	// renewEvery is how often what is in hand is renewed; an errand that has not been for
 	// heldFor is somebody else's.
 	renewEvery = 400 * time.Millisecond
@@ -126,7 +128,7 @@ func (r *Runner) round(ctx, works context.Context, most int) error {
 		r.begin(works, errand, began)
 	}
 	if len(taken) == 0 {
-		r.hand.rest(ctx, began.Add(pace))
+		r.hand.rest(ctx, began.Add(min(pace, hastyWait)))
 	}
 	return nil
 }

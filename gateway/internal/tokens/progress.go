@@ -16,7 +16,7 @@ type progress struct {
 	confirmed time.Time
 	// spoke is when the last message went out.
 	spoke time.Time
-	// busy is when the last one went out that was about requests, or was the first.
+	// busy is when the last one went out that was about requests, or was the first of all streams.
 	busy time.Time
 	// silentSince is when the first message went out that the store has not
 	// acknowledged; zero: it has acknowledged all.

@@ -27,7 +27,7 @@ const (
 	// rateMemory is the time over which requests are counted, and steadyMemory the time over which
 	// they are for what is more than a burst.
 	rateMemory   = 200 * time.Millisecond
-	steadyMemory = 2 * time.Second
+	steadyMemory = time.Second
 	// loadRate is the load, in requests per second, from which leases are also taken ahead
 	// where each request should rather ask: of tokens that have room for few, or whose
 	// strategy looks at how many they have.

@@ -154,7 +154,7 @@ func TestABurstIsNoSteadyLoad(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	s := &stock{free: true}
-	for range steadyRate {
+	for range steadyRate*int(steadyMemory/time.Second) - 1 {
 		s.ask(now)
 	}
 	if got := s.target(now); got != 0 {

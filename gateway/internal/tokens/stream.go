@@ -149,7 +149,7 @@ func (s *session) resume() {
 		again = append(again, sent.reports...)
 		uses = append(uses, sent.uses...)
 	}
-	s.progress = progress{}
+	s.progress = progress{busy: s.progress.busy}
 	s.pending = pending{reports: append(again, s.pending.reports...)}
 	s.sayAgain()
 	var fills []*waiter
@@ -324,8 +324,8 @@ func (s *session) next(sequence, inFlight uint64) (message *tokenstorev1.Session
 		s.progress.stalled = true
 		return nil, false
 	}
-	if sequence == 1 || !s.pending.empty() {
-		s.progress.busy = now
+	if s.progress.busy.IsZero() || !s.pending.empty() {
+		s.progress.busy = now // the start counts, another stream does not
 	}
 	message = &tokenstorev1.SessionRequest{Sequence: sequence}
 	if sequence == 1 {

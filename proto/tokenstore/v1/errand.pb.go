@@ -88,7 +88,7 @@ type TakeErrandsRequest struct {
 	// How many more the caller has room for, 0 to 64.
 	Room uint32       `protobuf:"varint,2,opt,name=room,proto3" json:"room,omitempty"`
 	Held []*ErrandRef `protobuf:"bytes,3,rep,name=held,proto3" json:"held,omitempty"`
-	// How long to wait for the first, up to a second.
+	// How long to wait for the first, up to five seconds.
 	MaxWait *durationpb.Duration `protobuf:"bytes,4,opt,name=max_wait,json=maxWait,proto3" json:"max_wait,omitempty"`
 	// How many of room may ask for accounts, which nobody waits for; unset: all.
 	AccountRoom   *uint32 `protobuf:"varint,5,opt,name=account_room,json=accountRoom,proto3,oneof" json:"account_room,omitempty"`

@@ -13,9 +13,11 @@ import (
 )
 
 const (
-	// longestWait bounds how long a caller waits for an errand that somebody makes due. What
-	// becomes due by itself is found when the caller asks again.
-	longestWait = time.Second
+	// longestWait bounds how long a caller waits for an errand.
+	longestWait = 5 * time.Second
+	// lookAgain is the least time between two looks for errands for one caller, unless somebody
+	// waits for one.
+	lookAgain = time.Second
 )
 
 // How a refresh has ended, for RefreshObserver.
@@ -37,8 +39,9 @@ type ErrandServer struct {
 	tokenstorev1.UnsafeErrandServiceServer
 	store   *redisstore.Store
 	changed func()
-	// due tells that somebody waits for an errand.
+	// due tells that somebody waits for an errand, stirred that one may have become due.
 	due      *Changes
+	stirred  *Changes
 	observer RefreshObserver
 	stopping <-chan struct{}
 	// awaited is until when, in Unix ns, nothing is handed out: see AwaitHolders.
@@ -48,11 +51,15 @@ type ErrandServer struct {
 // NewErrandServer makes the server. changed is called whenever a login has changed the pool;
 // it must not block. When stopping is closed nobody waits any more.
 func NewErrandServer(store *redisstore.Store, changed func(), observer RefreshObserver, stopping <-chan struct{}) *ErrandServer {
-	return &ErrandServer{store: store, changed: changed, due: NewChanges(), observer: observer, stopping: stopping}
+	return &ErrandServer{store: store, changed: changed, due: NewChanges(), stirred: NewChanges(), observer: observer, stopping: stopping}
 }
 
 // Due has those look for errands who wait for one. It does not block.
 func (s *ErrandServer) Due() { s.due.Announce() }
+
+// Stirred has those look for errands before long who wait for one: a token may have come, or have
+// come back. It does not block.
+func (s *ErrandServer) Stirred() { s.stirred.Announce() }
 
 // AwaitHolders hands nothing out for as long as an errand stays in hand without word. It is
 // for when nobody could say a word: who has errands in hand is to say so before others get
@@ -90,7 +97,7 @@ func (s *ErrandServer) TakeErrands(ctx context.Context, request *tokenstorev1.Ta
 	over := time.NewTimer(min(max(request.GetMaxWait().AsDuration(), 0), longestWait))
 	defer over.Stop()
 	for {
-		due := s.due.wait() // before the look: what becomes due during it is another reason to look
+		wake := s.alarm() // before the look: what becomes due during it is another reason to look
 		room := s.room(request.GetRoom())
 		errands, lost, err := s.store.TakeErrands(ctx, room, questionsOf(request, room), held)
 		if err != nil {
@@ -99,14 +106,51 @@ func (s *ErrandServer) TakeErrands(ctx context.Context, request *tokenstorev1.Ta
 		if len(errands)+len(lost) > 0 {
 			return errandsOnWire(errands, lost), nil
 		}
+		next, err := s.store.NextErrand(ctx)
+		if err != nil {
+			return nil, err
+		}
+		waited, err := wake.wait(ctx, next, over.C, s.stopping)
+		if err != nil {
+			return nil, err
+		}
+		if waited {
+			return &tokenstorev1.TakeErrandsResponse{}, nil
+		}
+	}
+}
+
+// alarm is what ends a wait for errands.
+type alarm struct {
+	due, stirred <-chan struct{}
+	set          time.Time
+}
+
+func (s *ErrandServer) alarm() alarm {
+	return alarm{due: s.due.wait(), stirred: s.stirred.wait(), set: time.Now()}
+}
+
+// wait waits until it is time to look for errands again, the next of which is due after some
+// time. It reports whether the caller's time was over before.
+func (a alarm) wait(ctx context.Context, next time.Duration, over <-chan time.Time, stopping <-chan struct{}) (waited bool, err error) {
+	// What is due now and was not handed out is not for this caller, or not yet.
+	look := time.NewTimer(max(next, lookAgain-time.Since(a.set)))
+	defer look.Stop()
+	for {
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-s.stopping:
-			return nil, errStopping
-		case <-over.C:
-			return &tokenstorev1.TakeErrandsResponse{}, nil
-		case <-due:
+			return false, ctx.Err()
+		case <-stopping:
+			return false, errStopping
+		case <-over:
+			return true, nil
+		case <-a.due:
+			return false, nil
+		case <-look.C:
+			return false, nil
+		case <-a.stirred:
+			a.stirred = nil
+			look.Reset(lookAgain - time.Since(a.set))
 		}
 	}
 }

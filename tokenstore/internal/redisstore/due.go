@@ -3,9 +3,25 @@ package redisstore
 import (
 	"context"
 	"log/slog"
+	"time"
 )
 
 var enableDueScript = newScript("enable_due")
+
+// NextReturn is how long it takes until the time of a token has come that is disabled until one;
+// not positive: it has come. An hour where there is none.
+func (s *Store) NextReturn(ctx context.Context) (time.Duration, error) {
+	upstreams, err := s.client.HKeys(ctx, sizesKey()).Result()
+	if err != nil {
+		return 0, storeError("look for the next token to enable", err)
+	}
+	orders := make([]string, len(upstreams))
+	for i, upstream := range upstreams {
+		orders[i] = disabledUntilKey(upstream)
+	}
+	next, err := s.untilNext(ctx, orders)
+	return next, storeError("look for the next token to enable", err)
+}
 
 // EnableDue enables the tokens that were disabled until a time which has come, up to pageSize of
 // each pool, and returns how many they were. It is cheap where there is none.

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -38,6 +39,14 @@ func enableDue(t *testing.T, store *Store, want int) {
 	}
 }
 
+// nextReturn fails the test unless the next token is to be enabled within some times.
+func nextReturn(t *testing.T, store *Store, least, most time.Duration) {
+	t.Helper()
+	if got, err := store.NextReturn(t.Context()); err != nil || got < least || got > most {
+		t.Errorf("the next token is to be enabled in %v, not in %v to %v: %v", got, least, most, err)
+	}
+}
+
 // served tells whether a request gets the token.
 func served(t *testing.T, store *Store, id string) bool {
 	t.Helper()
@@ -58,11 +67,13 @@ func TestATokenThatIsDisabledUntilATimeComesBackByItself(t *testing.T) {
 			t.Errorf("it is %v", off)
 		}
 		enableDue(t, store, 0)
+		nextReturn(t, store, 59*time.Minute, time.Hour)
 		if served(t, store, id) {
 			t.Error("it serves although its time has not come")
 		}
 
 		timeComes(t, store, id)
+		nextReturn(t, store, math.MinInt64, 0)
 		if shown, err := store.Token(t.Context(), id); err != nil || !shown.GetEnabled() || shown.GetDisabledUntil() != nil {
 			t.Errorf("from its time on it is shown as enabled: %v, %v", shown, err)
 		}

@@ -105,6 +105,45 @@ func (s *Store) announceErrand(ctx context.Context) {
 	}
 }
 
+// NextErrand is how long it takes until an errand is due; negative: one has been since. It is
+// about those that there are now, so that whoever waits for it has to be told of others. An hour
+// where there is none.
+func (s *Store) NextErrand(ctx context.Context) (time.Duration, error) {
+	upstreams, err := s.renewers.get(ctx, s.Upstreams)
+	if err != nil {
+		return 0, err
+	}
+	orders := []string{pollsKey()}
+	for _, upstream := range upstreams {
+		orders = append(orders, refreshesKey(upstream.name))
+		if upstream.tells {
+			orders = append(orders, questionsKey(upstream.name))
+		}
+	}
+	next, err := s.untilNext(ctx, orders)
+	return next, storeError("look for the next errand", err)
+}
+
+// untilNext is how long it takes until the first time in any of some orders by ms has come; an
+// hour at most.
+func (s *Store) untilNext(ctx context.Context, orders []string) (time.Duration, error) {
+	pipe := s.client.Pipeline()
+	clock, firsts := pipe.Time(ctx), make([]*redis.ZSliceCmd, len(orders))
+	for i, order := range orders {
+		firsts[i] = pipe.ZRangeWithScores(ctx, order, 0, 0)
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return 0, err
+	}
+	next := time.Hour
+	for _, first := range firsts {
+		for _, member := range first.Val() {
+			next = min(next, time.UnixMilli(int64(member.Score)).Sub(clock.Val()))
+		}
+	}
+	return next, nil
+}
+
 func partErrands(held []ErrandRef) (tokens, logins []ErrandRef) {
 	for _, each := range held {
 		if loginIDForm.MatchString(each.ID) {
@@ -305,8 +344,8 @@ type renewer struct {
 	tells bool
 }
 
-// renewers remembers for a while which upstreams have errands: that is asked every second by each
-// gateway.
+// renewers remembers for a while which upstreams have errands: that is asked again and again by
+// each gateway.
 type renewers struct {
 	stale atomic.Bool
 	mu    sync.Mutex

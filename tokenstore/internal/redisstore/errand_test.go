@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -50,6 +51,29 @@ func takeRefresh(t *testing.T, store *Store, held ...ErrandRef) Errand {
 func makeDue(t *testing.T, store *Store, created *tokenstorev1.Token) {
 	t.Helper()
 	redisZ(t, store, refreshesKey(created.GetUpstream()), created.GetId(), 0)
+}
+
+// What is due next is known, also where nobody takes it.
+func TestNextErrand(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		nextErrand := func(when string, least, most time.Duration) {
+			t.Helper()
+			if got, err := store.NextErrand(t.Context()); err != nil || got < least || got > most {
+				t.Errorf("%s: the next errand is due in %v, not in %v to %v: %v", when, got, least, most, err)
+			}
+		}
+		nextErrand("there is none", time.Hour, time.Hour)
+		created := create(t, store, login("a", "r"))
+		take(t, store) // questions are planned
+		redisZ(t, store, questionsKey("cursor"), created.GetId(), float64(time.Now().Add(2*time.Hour).UnixMilli()))
+		redisZ(t, store, refreshesKey("cursor"), created.GetId(), float64(time.Now().Add(10*time.Minute).UnixMilli()))
+		nextErrand("a token is to be refreshed", 5*time.Minute, 10*time.Minute)
+		redisZ(t, store, questionsKey("cursor"), created.GetId(), float64(time.Now().Add(5*time.Minute).UnixMilli()))
+		nextErrand("an account is asked for before", time.Minute, 5*time.Minute)
+		makeDue(t, store, created)
+		nextErrand("it is due", math.MinInt64, 0)
+	})
 }
 
 func redisZ(t testing.TB, store *Store, key, member string, score float64) {

@@ -519,7 +519,7 @@ var routes = []struct {
 	{"GET", "/admin/api/audit/r1", "", 200, []string{"at", "changes", "request_id"}, false},
 	{"GET", "/admin/api/activity?source=both&actor=api&kind=parked&account=anna&from=2026-11-22T12:00:00Z&to=2026-11-22T13:00:00Z&limit=5", "", 200, []string{"activities", "next"}, false},
 	{"POST", "/admin/api/audit/r1/undo", "", 200, []string{"failed", "failures", "undone"}, true},
-	{"POST", "/admin/api/tokens/bulk", `{"action":"delete","ids":["t2"]}`, 200, []string{"change", "count", "failed", "failures"}, true},
+	{"POST", "/admin/api/tokens/bulk", `{"action":"delete","ids":["t2"]}`, 200, []string{"change", "changes", "count", "failed", "failures"}, true},
 	{"GET", "/admin/api/models?q=gpt&unserved=false", "", 200, []string{"complete", "models"}, false},
 	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "cause", "cause_until", "chosen", "fallbacks", "key", "model", "route", "targets", "upstream"}, false},
 }

@@ -177,8 +177,8 @@ func (s *session) createKey() *cobra.Command {
 func (s *session) editKey() *cobra.Command {
 	c := &cobra.Command{
 		Use: "edit KEY", Short: "Change what is named of a key", Args: exactly(1), ValidArgsFunction: s.completeKeys,
-		Long: `Changes what is named of a key. Tags, models, networks, scopes and budgets are replaced as a whole, by
-none with an empty one; a limit of 0 is none.`,
+		Long: `Changes what is named of a key. Tags, models, networks, scopes and budgets are replaced as a
+whole, by none with an empty one; a limit of 0 is none.`,
 		Example: examples("keys edit CI --expires never --rpm 0", "keys edit CI --budget= --model 'gpt-*' --model 'claude-*'"),
 	}
 	change := newKeyChange(c.Flags())

@@ -19,8 +19,8 @@ type Key struct {
 	State     string     `json:"state"`
 	ExpiresAt *time.Time `json:"expires_at"`
 	// Models and Networks are empty where all may be used.
-	Models       []string   `json:"models"`
-	Networks     []string   `json:"networks"`
+	Models   []string `json:"models"`
+	Networks []string `json:"networks"`
 	// Scopes are what the key may do at /mcp; empty: nothing.
 	Scopes       []string   `json:"scopes"`
 	Limits       Limits     `json:"limits"`

@@ -109,14 +109,8 @@ func keyFieldsFrom(c *gin.Context) keyFields {
 
 // chosenScopes are the scopes that are ticked.
 func chosenScopes(c *gin.Context) []string {
-	var chosen []string
 	ticked := c.PostFormArray("scopes")
-	for _, scope := range caller.Scopes() {
-		if slices.Contains(ticked, string(scope)) {
-			chosen = append(chosen, string(scope))
-		}
-	}
-	return chosen
+	return slices.DeleteFunc(keyFields{}.Scopes(), func(scope string) bool { return !slices.Contains(ticked, scope) })
 }
 
 // widened has empty lines for more budgets.
@@ -145,10 +139,16 @@ func (keyFields) Units() []string { return []string{"usd", "tokens", "requests"}
 func (keyFields) Periods() []string { return []string{"day", "week", "month", "total"} }
 
 // Scopes are what a key may be allowed at /mcp.
-func (keyFields) Scopes() []caller.Scope { return caller.Scopes() }
+func (keyFields) Scopes() []string {
+	var names []string
+	for _, scope := range caller.Scopes() {
+		names = append(names, string(scope))
+	}
+	return names
+}
 
 // Has tells whether a scope is chosen.
-func (f keyFields) Has(scope caller.Scope) bool { return slices.Contains(f.Chosen, string(scope)) }
+func (f keyFields) Has(scope string) bool { return slices.Contains(f.Chosen, scope) }
 
 // Days are after how many days a key may end.
 func (keyFields) Days() []string { return []string{"1", "7", "30", "90"} }

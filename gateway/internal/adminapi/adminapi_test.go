@@ -385,7 +385,32 @@ func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, author
 	log := &bytes.Buffer{}
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	gate := auth.New(secret.New("right"), nil)
-	api := adminapi.New(adminapi.Deps{
+	api := apiOf(s, tokens, gate, logger)
+	proxies, err := forwarded.ParseProxies("192.0.2.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := httpapi.New(httpapi.Deps{
+		Dialects: []dialect.Dialect{openai.API{}},
+		Gate:     gate, Models: func() []chat.Model { return nil }, Settings: func() *tokenstorev1.Settings { return nil },
+		Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(slog.New(slog.DiscardHandler)), Log: logger,
+		Mounts: []httpapi.Mount{api}, Options: httpapi.Options{Proxies: proxies},
+	})
+	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return answered{w, log.String()}
+}
+
+// apiOf is the API over a store, with other tokens where they are not its own.
+func apiOf(s *store, tokens adminapi.Tokens, gate *auth.Gate, logger *slog.Logger) *adminapi.API {
+	return adminapi.New(adminapi.Deps{
 		Base: jsonapi.Base{Gate: gate, Log: logger, BodyLimit: 1 << 20, Keep: func(_ context.Context, entry *tokenstorev1.AuditEntry) error {
 			s.kept = append(s.kept, entry)
 			return nil
@@ -427,26 +452,6 @@ func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, author
 			return nil
 		},
 	})
-	proxies, err := forwarded.ParseProxies("192.0.2.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler := httpapi.New(httpapi.Deps{
-		Dialects: []dialect.Dialect{openai.API{}},
-		Gate:     gate, Models: func() []chat.Model { return nil }, Settings: func() *tokenstorev1.Settings { return nil },
-		Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(slog.New(slog.DiscardHandler)), Log: logger,
-		Mounts: []httpapi.Mount{api}, Options: httpapi.Options{Proxies: proxies},
-	})
-	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
-	if authorization != "" {
-		r.Header.Set("Authorization", authorization)
-	}
-	for i := 0; i+1 < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, r)
-	return answered{w, log.String()}
 }
 
 // routes are all of them, each with a request that is good.

@@ -60,6 +60,8 @@ func New(admin http.Handler, version string, log *slog.Logger) *Server {
 func (s *Server) handler(tools ...func(*sdk.Server)) http.Handler {
 	server := sdk.NewServer(&sdk.Implementation{Name: "carousel", Title: "Carousel", Version: s.version}, &sdk.ServerOptions{
 		Instructions: instructions,
+		// Which tools there are depends on the key.
+		SetCacheable: func(_ context.Context, _ sdk.Request, c *sdk.Cacheable) { c.CacheScope = "private" },
 		Capabilities: &sdk.ServerCapabilities{Tools: &sdk.ToolCapabilities{}},
 		Logger:       slog.New(slog.DiscardHandler), // a client's faults are in its answer
 	})

@@ -53,13 +53,15 @@ var priceShape = object{
 }
 
 var keyShape = object{
-	"id": "string", "name": "string", "tags": list{"string"}, "state": "string", "expires_at": "string?", "models": list{"string"}, "networks": list{"string"},
+	"id": "string", "name": "string", "tags": list{"string"}, "state": "string", "expires_at": "string?", "models": list{"string"}, "networks": list{"string"}, "scopes": list{"string"},
 	"limits": mapOf{"number"}, "budgets": list{object{"unit": "string", "amount": "string", "period": "string", "time_zone": "string"}},
 	"masked_secret": "string", "created_at": "string", "updated_at": "string", "old_secret_until": "string?", "deleted_at": "string?", "version": "number",
 	"left": list{object{
 		"limit": "string", "unit": "string", "period": "string", "amount": "string", "used": "string", "reserved": "string", "left": "string", "renews_at": "string?",
 	}},
 }
+
+var changeShape = object{"kind": "string", "id": "string", "name": "string", "deed": "string", "field": "string", "before": "string?", "after": "string?"}
 
 var secretShape = object{"key": keyShape, "secret": "string"}
 
@@ -143,6 +145,14 @@ func publicCalls() []call {
 
 		{method: "GET", path: "/v1/key", access: admin, status: 400},
 		{name: "a client key", method: "GET", path: "/v1/key", access: admin, header: map[string]string{"Authorization": "Bearer {secret}"}, status: 200, shape: keyShape},
+		{
+			method: "POST", path: "/mcp", access: admin, body: `{"jsonrpc":"2.0","id":1,"method":"ping"}`, header: map[string]string{"Accept": "application/json, text/event-stream"},
+			status: 200, shape: object{"jsonrpc": text("2.0"), "id": "number", "result": "any"},
+		},
+		{
+			name: "a key without a scope", method: "POST", path: "/mcp", access: admin, body: `{"jsonrpc":"2.0","id":1,"method":"ping"}`,
+			header: map[string]string{"Authorization": "Bearer {secret}", "Accept": "application/json, text/event-stream"}, status: 403,
+		},
 		{method: "GET", path: "/key", status: 200, contentType: "text/html"},
 		{
 			name: "a key", method: "POST", path: "/key", body: "key={secret}&range=24h", header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"},
@@ -282,7 +292,11 @@ func adminCalls() []call {
 		{name: "unknown format", method: "POST", path: "/admin/api/tokens/import", access: admin, body: `{"content":"x","format":"xml"}`, status: 400},
 		{
 			method: "POST", path: "/admin/api/tokens/bulk", access: admin, body: `{"action":"release","ids":["{id}"]}`, status: 200,
-			shape: object{"change": "string", "count": "number", "failed": "number", "failures": list{object{"token_id": "string", "reason": "string"}}},
+			shape: object{"change": "string", "count": "number", "failed": "number", "failures": list{object{"token_id": "string", "reason": "string"}}, "changes": list{changeShape}},
+		},
+		{
+			name: "a dry run", method: "POST", path: "/admin/api/tokens/bulk", access: admin, body: `{"action":"disable","ids":["{id}"],"dry_run":true}`, status: 200,
+			shape: object{"change": "any", "count": "number", "failed": "number", "failures": list{object{"token_id": "string", "reason": "string"}}, "changes": list{changeShape}},
 		},
 		{name: "unknown action", method: "POST", path: "/admin/api/tokens/bulk", access: admin, body: `{"action":"sell","ids":["{id}"]}`, status: 400},
 		{name: "no ids", method: "POST", path: "/admin/api/tokens/bulk", access: admin, body: `{"action":"delete","ids":[]}`, status: 400},

@@ -33,6 +33,7 @@ import (
 	"carousel.internal/gateway/internal/httpapi"
 	"carousel.internal/gateway/internal/idempotency"
 	"carousel.internal/gateway/internal/jsonapi"
+	"carousel.internal/gateway/internal/mcp"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/movein"
 	"carousel.internal/gateway/internal/pricing"
@@ -316,6 +317,7 @@ func (g *Gateway) assemble() {
 		Access:  access,
 		Log:     g.log,
 		Mounts:  []httpapi.Mount{original, admin, g.site}, Unmatched: g.site.Unmatched,
+		MCP: mcp.New(admin.Within(), g.options.Version, g.log),
 		Options: httpapi.Options{
 			RoutePrefix: cfg.RoutePrefix, CORSOrigins: cfg.Origins(), Proxies: cfg.Proxies(), Version: g.options.Version, BodyLimit: cfg.BodyLimit(), BodyLimitChosen: cfg.BodyLimitChosen(), BodyMemory: cfg.BodyMemory(), ReadTimeout: cfg.ReadTimeout,
 			UploadLimit: int64(cfg.UploadLimitMB) << 20, UploadDisk: int64(cfg.UploadDiskMB) << 20,

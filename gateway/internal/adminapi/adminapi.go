@@ -134,8 +134,14 @@ func New(deps Deps) *API {
 
 // Routes lists every admin route.
 func (a *API) Routes(router gin.IRouter) {
-	api := router.Group("/admin/api", a.Authorize)
+	a.routes(router.Group("/admin/api", a.Authorize))
 
+	// Where the reference system had it, with the admin token that it did not ask for.
+	get(router.Group("", a.Authorize), "/get-user-info", a.getUserInfo)
+}
+
+// routes lists the routes below /admin/api.
+func (a *API) routes(api gin.IRouter) {
 	get(api, "/tokens", a.listTokens)
 	api.POST("/tokens", adapt(a.createToken))
 	api.POST("/tokens/import", adapt(a.importTokens))
@@ -214,9 +220,6 @@ func (a *API) Routes(router gin.IRouter) {
 	get(api, "/audit/:id", a.getChange)
 	api.POST("/audit/:id/undo", adapt(a.undoChange))
 	get(api, "/activity", a.listActivity)
-
-	// Where the reference system had it, with the admin token that it did not ask for.
-	get(router.Group("", a.Authorize), "/get-user-info", a.getUserInfo)
 }
 
 // adapt makes gin's kind of handler. A version that is not the one in If-Match has a

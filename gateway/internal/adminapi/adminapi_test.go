@@ -385,7 +385,32 @@ func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, author
 	log := &bytes.Buffer{}
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	gate := auth.New(secret.New("right"), nil)
-	api := adminapi.New(adminapi.Deps{
+	api := apiOf(s, tokens, gate, logger)
+	proxies, err := forwarded.ParseProxies("192.0.2.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := httpapi.New(httpapi.Deps{
+		Dialects: []dialect.Dialect{openai.API{}},
+		Gate:     gate, Models: func() []chat.Model { return nil }, Settings: func() *tokenstorev1.Settings { return nil },
+		Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(slog.New(slog.DiscardHandler)), Log: logger,
+		Mounts: []httpapi.Mount{api}, Options: httpapi.Options{Proxies: proxies},
+	})
+	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+	if authorization != "" {
+		r.Header.Set("Authorization", authorization)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return answered{w, log.String()}
+}
+
+// apiOf is the API over a store, with other tokens where they are not its own.
+func apiOf(s *store, tokens adminapi.Tokens, gate *auth.Gate, logger *slog.Logger) *adminapi.API {
+	return adminapi.New(adminapi.Deps{
 		Base: jsonapi.Base{Gate: gate, Log: logger, BodyLimit: 1 << 20, Keep: func(_ context.Context, entry *tokenstorev1.AuditEntry) error {
 			s.kept = append(s.kept, entry)
 			return nil
@@ -427,26 +452,6 @@ func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, author
 			return nil
 		},
 	})
-	proxies, err := forwarded.ParseProxies("192.0.2.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler := httpapi.New(httpapi.Deps{
-		Dialects: []dialect.Dialect{openai.API{}},
-		Gate:     gate, Models: func() []chat.Model { return nil }, Settings: func() *tokenstorev1.Settings { return nil },
-		Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(slog.New(slog.DiscardHandler)), Log: logger,
-		Mounts: []httpapi.Mount{api}, Options: httpapi.Options{Proxies: proxies},
-	})
-	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
-	if authorization != "" {
-		r.Header.Set("Authorization", authorization)
-	}
-	for i := 0; i+1 < len(headers); i += 2 {
-		r.Header.Set(headers[i], headers[i+1])
-	}
-	w := httptest.NewRecorder()
-	handler.ServeHTTP(w, r)
-	return answered{w, log.String()}
 }
 
 // routes are all of them, each with a request that is good.
@@ -519,7 +524,7 @@ var routes = []struct {
 	{"GET", "/admin/api/audit/r1", "", 200, []string{"at", "changes", "request_id"}, false},
 	{"GET", "/admin/api/activity?source=both&actor=api&kind=parked&account=anna&from=2026-11-22T12:00:00Z&to=2026-11-22T13:00:00Z&limit=5", "", 200, []string{"activities", "next"}, false},
 	{"POST", "/admin/api/audit/r1/undo", "", 200, []string{"failed", "failures", "undone"}, true},
-	{"POST", "/admin/api/tokens/bulk", `{"action":"delete","ids":["t2"]}`, 200, []string{"change", "count", "failed", "failures"}, true},
+	{"POST", "/admin/api/tokens/bulk", `{"action":"delete","ids":["t2"]}`, 200, []string{"change", "changes", "count", "failed", "failures"}, true},
 	{"GET", "/admin/api/models?q=gpt&unserved=false", "", 200, []string{"complete", "models"}, false},
 	{"GET", "/admin/api/explain?model=gpt-4o", "", 200, []string{"as_of", "candidates", "cause", "cause_until", "chosen", "fallbacks", "key", "model", "route", "targets", "upstream"}, false},
 }

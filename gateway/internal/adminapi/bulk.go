@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"carousel.internal/gateway/internal/changeset"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/nullable"
@@ -29,6 +30,8 @@ const (
 	bulkPage = 1000
 	// maxFailuresShown bounds the failures that an answer names one by one.
 	maxFailuresShown = 100
+	// maxChangesShown bounds the changes of tokens that an answer has.
+	maxChangesShown = 100
 	// undoIDs is how many ids an audit entry keeps; a change of more has several
 	// entries with the same request id.
 	undoIDs = 1000
@@ -159,6 +162,8 @@ type bulkBody struct {
 	selection
 	Action string     `json:"action"`
 	Until  *time.Time `json:"until"`
+	// DryRun only tells what would be changed.
+	DryRun bool `json:"dry_run"`
 }
 
 type bulkFilter struct {
@@ -245,21 +250,34 @@ func (a *API) bulk(c *gin.Context) error {
 		return err
 	}
 	names := a.tokenNames(ctx, ids)
-	done, failed, last := eachToken(ctx, ids, func(ctx context.Context, id string) (bool, error) { return action.change(a, ctx, id, until) })
+	does := a
+	if body.DryRun {
+		does = a.rehearsed(time.Now())
+	}
+	done, failed, last := eachToken(ctx, ids, func(ctx context.Context, id string) (bool, error) { return action.change(does, ctx, id, until) })
 	if failed.Count == len(ids) && failed.Count > 0 && len(done) == 0 && sameReason(failed.Named) {
 		return last // it failed as a whole
+	}
+	changes := changeset.Of([]*tokenstorev1.AuditUndo{named(action.undo(done[:min(len(done), maxChangesShown)]), done, names)})
+	if body.DryRun {
+		return jsonapi.Answer(c, http.StatusOK, bulkAnswer{nil, len(done), failed.Count, nullable.List(failed.Named), nullable.List(changes)})
 	}
 	for some := range slices.Chunk(done, undoIDs) {
 		said := append([]any{"count", len(some), "names", firstNames(some, names)}, untilSaid(until)...)
 		a.NoteUndoable(c, named(action.undo(some), some, names), action.audited, said...)
 	}
-	return jsonapi.Answer(c, http.StatusOK, struct {
-		// Change is by what it can be undone.
-		Change string         `json:"change"`
-		Count  int            `json:"count"`
-		Failed int            `json:"failed"`
-		Named  []tokenFailure `json:"failures"`
-	}{jsonapi.RequestID(c), len(done), failed.Count, nullable.List(failed.Named)})
+	return jsonapi.Answer(c, http.StatusOK, bulkAnswer{new(jsonapi.RequestID(c)), len(done), failed.Count, nullable.List(failed.Named), nullable.List(changes)})
+}
+
+// bulkAnswer says what was changed, or would be.
+type bulkAnswer struct {
+	// Change is by what it can be undone; null where nothing was changed to see what would be.
+	Change *string        `json:"change"`
+	Count  int            `json:"count"`
+	Failed int            `json:"failed"`
+	Named  []tokenFailure `json:"failures"`
+	// Changes are the first of those that can be undone.
+	Changes []changeset.Change `json:"changes"`
 }
 
 func sameReason(failed []tokenFailure) bool {

@@ -31,6 +31,8 @@ func readKey(fields map[string]json.RawMessage, key *tokenstorev1.ClientKey) ([]
 			err = optional(name, raw, &key.Models)
 		case "networks":
 			err = optional(name, raw, &key.Networks)
+		case "scopes":
+			err = optional(name, raw, &key.Scopes)
 		case "disabled":
 			err = jsonapi.Member(name, raw, &key.Disabled)
 		case "expires_at":
@@ -41,7 +43,7 @@ func readKey(fields map[string]json.RawMessage, key *tokenstorev1.ClientKey) ([]
 			stored = "limits"
 			budgets, err = readBudgets(raw)
 		default:
-			err = jsonapi.Invalid(name, "there is no such field here; name, tags, disabled, expires_at, models, networks, limits and budgets can be said")
+			err = jsonapi.Invalid(name, "there is no such field here; name, tags, disabled, expires_at, models, networks, scopes, limits and budgets can be said")
 		}
 		if err != nil {
 			return nil, err

@@ -69,7 +69,7 @@ var (
 	ciStanding    = []*tokenstorev1.KeyStanding{{Limit: perMinute, Used: 10, Reserved: 1}, {Limit: aMonth, RenewsAt: moment}}
 	clientKeyKeys = []string{
 		"budgets", "created_at", "deleted_at", "expires_at", "id", "left", "limits", "masked_secret", "models", "name", "networks",
-		"old_secret_until", "state", "tags", "updated_at", "version",
+		"old_secret_until", "scopes", "state", "tags", "updated_at", "version",
 	}
 )
 
@@ -77,7 +77,7 @@ func keyLimit(unit tokenstorev1.KeyUnit, period tokenstorev1.KeyPeriod, amount u
 	return &tokenstorev1.KeyLimit{Unit: unit, Period: period, Amount: amount, TimeZone: zone}
 }
 
-const ciObject = `{"id":"k1","name":"CI","tags":["team"],"state":"active","expires_at":null,"models":[],"networks":[],"limits":{"requests_per_minute":60},` +
+const ciObject = `{"id":"k1","name":"CI","tags":["team"],"state":"active","expires_at":null,"models":[],"networks":[],"scopes":[],"limits":{"requests_per_minute":60},` +
 	`"budgets":[{"unit":"usd","amount":"10.00","period":"month","time_zone":"Europe/Berlin"}],"masked_secret":"sk-carousel-k1-…cret",` +
 	`"created_at":"2026-01-31T12:00:00Z","updated_at":"2026-01-31T12:00:00Z","old_secret_until":null,"deleted_at":null,"version":3,"left":[` +
 	`{"limit":"requests_per_minute","unit":"requests","period":"minute","amount":"60","used":"10","reserved":"1","left":"49","renews_at":null},` +
@@ -115,7 +115,7 @@ func TestKeyObjects(t *testing.T) {
 func TestWhatKeysAreSaidToBe(t *testing.T) {
 	t.Parallel()
 	full := &tokenstorev1.ClientKey{
-		Name: "n", Tags: []string{"a"}, Models: []string{"gpt-*"}, Networks: []string{"10.0.0.0/8"}, Disabled: true, ExpiresAt: moment,
+		Name: "n", Tags: []string{"a"}, Models: []string{"gpt-*"}, Networks: []string{"10.0.0.0/8"}, Scopes: []string{"pool:read"}, Disabled: true, ExpiresAt: moment,
 		Limits: []*tokenstorev1.KeyLimit{
 			keyLimit(tokenstorev1.KeyUnit_KEY_UNIT_TOKENS, tokenstorev1.KeyPeriod_KEY_PERIOD_MINUTE, 1000, ""),
 			keyLimit(tokenstorev1.KeyUnit_KEY_UNIT_REQUESTS, tokenstorev1.KeyPeriod_KEY_PERIOD_AT_ONCE, 2, ""),
@@ -133,7 +133,7 @@ func TestWhatKeysAreSaidToBe(t *testing.T) {
 		want               proto.Message
 	}{
 		"create": {
-			"POST", "/admin/api/keys", `{"name":"n","tags":["a"],"models":["gpt-*"],"networks":["10.0.0.0/8"],"disabled":true,"expires_at":"2026-01-31T13:00:00+01:00",` +
+			"POST", "/admin/api/keys", `{"name":"n","tags":["a"],"models":["gpt-*"],"networks":["10.0.0.0/8"],"scopes":["pool:read"],"disabled":true,"expires_at":"2026-01-31T13:00:00+01:00",` +
 				`"limits":{"tokens_per_minute":1000,"parallel":2,"requests_per_minute":null},"budgets":[{"unit":"usd","amount":"1.5","period":"total"}]}`, nil,
 			&tokenstorev1.CreateKeyRequest{Key: full},
 		},
@@ -147,8 +147,8 @@ func TestWhatKeysAreSaidToBe(t *testing.T) {
 			update(2, func(k *tokenstorev1.ClientKey) { k.Name = "x" }, "name"),
 		},
 		"lists are emptied": {
-			"PATCH", "/admin/api/keys/k1", `{"tags":null,"models":null,"networks":[],"expires_at":null}`, nil,
-			update(3, func(k *tokenstorev1.ClientKey) { k.Tags = nil }, "expires_at", "models", "networks", "tags"),
+			"PATCH", "/admin/api/keys/k1", `{"tags":null,"models":null,"networks":[],"scopes":null,"expires_at":null}`, nil,
+			update(3, func(k *tokenstorev1.ClientKey) { k.Tags = nil }, "expires_at", "models", "networks", "scopes", "tags"),
 		},
 		"one limit beside the others": {
 			"PATCH", "/admin/api/keys/k1", `{"limits":{"parallel":4}}`, nil,
@@ -275,7 +275,7 @@ func TestAKeyIsTakenBack(t *testing.T) {
 	}{
 		"changed": {other, ciKey, ciKey, &tokenstorev1.UpdateKeyRequest{
 			Key: other, ExpectedVersion: 3,
-			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"name", "tags", "disabled", "expires_at", "models", "networks", "limits"}},
+			UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"name", "tags", "disabled", "expires_at", "models", "networks", "limits", "scopes"}},
 		}, `"undone":1`},
 		"created":          {nil, ciKey, ciKey, &tokenstorev1.DeleteKeyRequest{Id: "k1", ExpectedVersion: 3}, `"undone":1`},
 		"created, rotated": {nil, ciKey, rotated, &tokenstorev1.DeleteKeyRequest{Id: "k1", ExpectedVersion: 9}, `"undone":1`},

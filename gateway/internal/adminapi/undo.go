@@ -42,8 +42,14 @@ func (r *report) fail(what, reason string) {
 	}
 }
 
-// POST /admin/api/audit/{id}/undo: undoes what the request with this id did.
+// POST /admin/api/audit/{id}/undo: undoes what the request with this id did, or, with dry_run=true,
+// tells what of it could be undone.
 func (a *API) undoChange(c *gin.Context) error {
+	q := queryOf(c, "dry_run")
+	dryRun := q.flag("dry_run")
+	if q.err != nil {
+		return q.err
+	}
 	id := c.Param("id")
 	ctx, cancel := a.BulkCall(c)
 	defer cancel()
@@ -54,6 +60,22 @@ func (a *API) undoChange(c *gin.Context) error {
 	if len(kept.GetUndo()) == 0 {
 		return notKept(id)
 	}
+	does := a
+	if dryRun != nil && *dryRun {
+		does = a.rehearsed(kept.GetAt().AsTime())
+	}
+	said, err := does.undo(ctx, jsonapi.Actor(c), kept)
+	if err != nil {
+		return err
+	}
+	if does == a {
+		a.Note(c, "change undone", "change", id, "count", said.Undone, "failed", said.Failed)
+	}
+	return jsonapi.Answer(c, http.StatusOK, said)
+}
+
+// undo undoes what is kept of a request.
+func (a *API) undo(ctx context.Context, actor string, kept *tokenstorev1.GetUndoResponse) (report, error) {
 	said := report{Failures: []notUndone{}}
 	undo := &tokenstorev1.AuditUndo{}
 	for _, each := range kept.GetUndo() {
@@ -85,14 +107,11 @@ func (a *API) undoChange(c *gin.Context) error {
 	a.undoEdits(ctx, &said, undo.GetTokens())
 	a.undoRoutes(ctx, &said, undo.GetRoutes())
 	if err := a.undoPrices(ctx, &said, undo.GetPrices()); err != nil {
-		return err
+		return said, err
 	}
 	a.undoKeys(ctx, &said, undo.GetKeys())
-	if err := a.undoSettings(ctx, jsonapi.Actor(c), &said, undo); err != nil {
-		return err
-	}
-	a.Note(c, "change undone", "change", id, "count", said.Undone, "failed", said.Failed)
-	return jsonapi.Answer(c, http.StatusOK, said)
+	err := a.undoSettings(ctx, actor, &said, undo)
+	return said, err
 }
 
 func (a *API) undoTokens(ctx context.Context, said *report, ids []string, undo func(context.Context, string) (bool, error)) {

@@ -334,9 +334,9 @@ func TestCommands(t *testing.T) {
 		{args: "keys list --search x --tag t --state disabled", asked: "GET /keys?limit=500&q=x&state=disabled&tag=t", shows: []string{"NAME"}},
 		{args: "keys show CI", asked: "GET /keys/k1", shows: []string{"sk-carousel-k1-…cret", "team", "networks         all", "old secret ends  in 1h", "4.20 of 10.00 usd a month, renewed in 8d"}},
 		{
-			args: "keys create --name CI --tag a --tag b --model gpt-* --network 10.0.0.0/8 --expires 30d --rpm 60 --tpm 1000 --parallel 4 --budget usd:10/month@Europe/Berlin --budget tokens:5/total",
+			args: "keys create --name CI --tag a --tag b --model gpt-* --network 10.0.0.0/8 --scope pool:read --expires 30d --rpm 60 --tpm 1000 --parallel 4 --budget usd:10/month@Europe/Berlin --budget tokens:5/total",
 			asked: `POST /keys {"budgets":[{"unit":"usd","amount":"10","period":"month","time_zone":"Europe/Berlin"},{"unit":"tokens","amount":"5","period":"total"}],` +
-				`"expires_at":"2026-12-22T12:00:00Z","limits":{"parallel":4,"requests_per_minute":60,"tokens_per_minute":1000},"models":["gpt-*"],"name":"CI","networks":["10.0.0.0/8"],"tags":["a","b"]}`,
+				`"expires_at":"2026-12-22T12:00:00Z","limits":{"parallel":4,"requests_per_minute":60,"tokens_per_minute":1000},"models":["gpt-*"],"name":"CI","networks":["10.0.0.0/8"],"scopes":["pool:read"],"tags":["a","b"]}`,
 			shows: []string{"Nobody can show it again", "\n\nsk-carousel-k1-once\n"},
 		},
 		{args: "keys edit CI --name x --expires never --rpm 0 --tag= --budget=", asked: `PATCH /keys/k1 {"budgets":[],"expires_at":null,"limits":{"requests_per_minute":null},"name":"x","tags":[]}`, shows: []string{"k1"}},

@@ -17,6 +17,7 @@ type keyChange struct {
 	flags                  *pflag.FlagSet
 	name, expires          *string
 	tags, models, networks words
+	scopes                 words
 	perMinute, tokens      *uint64
 	parallel               *uint64
 	budgets                budgets
@@ -32,6 +33,7 @@ func newKeyChange(flags *pflag.FlagSet) *keyChange {
 	flags.Var(&c.tags, "tag", "a `TAG` of yours, may be repeated; empty: none")
 	flags.Var(&c.models, "model", "a `NAME|PATTERN` of models that it may use, may be repeated; empty: all")
 	flags.Var(&c.networks, "network", "a network (`CIDR`) that it may be used from, may be repeated; empty: all")
+	flags.Var(&c.scopes, "scope", "a `SCOPE` at /mcp, pool:read or pool:write, may be repeated; empty: none")
 	flags.Var(&c.budgets, "budget", "`UNIT:AMOUNT/PERIOD[@ZONE]`, such as usd:10/month@Europe/Berlin, tokens:5000000/day or requests:1000/total; may be repeated; empty: none")
 	return c
 }
@@ -63,6 +65,8 @@ func (c *keyChange) body(now time.Time) (map[string]any, error) {
 			body["models"] = append([]string{}, c.models...)
 		case "network":
 			body["networks"] = append([]string{}, c.networks...)
+		case "scope":
+			body["scopes"] = append([]string{}, c.scopes...)
 		case "rpm":
 			limit(keyform.RequestsPerMinute, *c.perMinute)
 		case "tpm":

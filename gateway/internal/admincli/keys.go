@@ -107,7 +107,7 @@ func (s *session) showKey() *cobra.Command {
 func (s *session) keyFields(k keyform.Key) error {
 	pairs := []string{
 		"id", k.ID, "name", k.Name, "tags", strings.Join(k.Tags, ", "), "state", k.State, "secret", k.MaskedSecret,
-		"models", orAll(k.Models), "networks", orAll(k.Networks), "expires", cmp.Or(s.age(k.ExpiresAt), "never"), "created", s.age(k.CreatedAt), "changed", s.age(k.UpdatedAt),
+		"models", orAll(k.Models), "networks", orAll(k.Networks), "scopes", strings.Join(k.Scopes, ", "), "expires", cmp.Or(s.age(k.ExpiresAt), "never"), "created", s.age(k.CreatedAt), "changed", s.age(k.UpdatedAt),
 	}
 	if k.OldSecretUntil != nil {
 		pairs = append(pairs, "old secret ends", s.age(k.OldSecretUntil))
@@ -177,8 +177,8 @@ func (s *session) createKey() *cobra.Command {
 func (s *session) editKey() *cobra.Command {
 	c := &cobra.Command{
 		Use: "edit KEY", Short: "Change what is named of a key", Args: exactly(1), ValidArgsFunction: s.completeKeys,
-		Long: `Changes what is named of a key. Tags, models, networks and budgets are replaced as a whole, by
-none with an empty one; a limit of 0 is none.`,
+		Long: `Changes what is named of a key. Tags, models, networks, scopes and budgets are replaced as a
+whole, by none with an empty one; a limit of 0 is none.`,
 		Example: s.examples("keys edit CI --expires never --rpm 0", "keys edit CI --budget= --model 'gpt-*' --model 'claude-*'"),
 	}
 	change := newKeyChange(c.Flags())

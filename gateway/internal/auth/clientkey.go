@@ -10,6 +10,7 @@ import (
 	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/forwarded"
+	"carousel.internal/gateway/internal/lease"
 )
 
 // Keys finds client keys by their secrets. It is safe for concurrent use.
@@ -47,6 +48,27 @@ func (g *Gate) Holder(r *http.Request, text string) (*caller.Key, error) {
 		return nil, g.refuse(r, errWrong(text))
 	}
 	return g.keyOf(r, secret, time.Now())
+}
+
+// Scoped is who has sent a request that is for the admin, and for client keys that have a scope. A
+// page's session, and a token of the caller's own, are nobody here. Errors are *chat.Error.
+func (g *Gate) Scoped(r *http.Request, scope caller.Scope, now time.Time) (caller.Caller, error) {
+	text, _ := bearer(r.Header.Get(authorizationHeader))
+	secret, names, is := clientSecret(text)
+	if !is || g.is(text) {
+		if err := g.Authorize(r); err != nil {
+			return caller.Caller{}, err
+		}
+		return g.admin(true, lease.Choice{}).Caller, nil
+	}
+	sender, err := g.client(r, secret, names, now)
+	switch {
+	case err != nil:
+		return caller.Caller{}, err
+	case !sender.Key.MayDo(scope):
+		return caller.Caller{}, refusedKey(caller.NotForKeys, sender.Key, "this takes a key with the scope "+string(scope)+", which the key that was sent has not; an admin can give it to it")
+	}
+	return sender.Caller, nil
 }
 
 // clientSecret reads a text that has the form of a client key, perhaps with an alias behind it as

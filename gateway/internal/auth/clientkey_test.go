@@ -332,3 +332,48 @@ func TestSuspects(t *testing.T) {
 		}
 	})
 }
+
+// At /mcp a key needs a scope; the admin token needs none, and nobody else is let in.
+func TestScopedKeys(t *testing.T) {
+	t.Parallel()
+	ring := &keyRing{}
+	plain := ring.with("plain", caller.Key{})
+	reader := ring.with("reader", caller.Key{Scopes: []caller.Scope{caller.PoolRead}})
+	writer := ring.with("writer", caller.Key{Scopes: []caller.Scope{caller.PoolWrite}})
+	disabled := ring.with("disabled", caller.Key{Disabled: true, Scopes: []caller.Scope{caller.PoolWrite}})
+	abroad := ring.with("abroad", caller.Key{Networks: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}, Scopes: []caller.Scope{caller.PoolRead}})
+	for name, c := range map[string]struct {
+		key    string
+		kind   caller.Kind // of who is let in
+		refuse chat.Kind
+		reason caller.Reason
+	}{
+		"the admin":          {"the admin's", caller.Admin, "", ""},
+		"who may look":       {reader, caller.Client, "", ""},
+		"who may do all":     {writer, caller.Client, "", ""},
+		"a key without":      {plain, "", chat.Forbidden, caller.NotForKeys},
+		"disabled":           {disabled, "", chat.Unauthenticated, caller.KeyDisabled},
+		"from elsewhere":     {abroad, "", chat.Forbidden, caller.WrongNetwork},
+		"with an alias":      {reader + "::work", "", chat.Forbidden, caller.NotForKeys},
+		"a wrong key":        {"sk-wrong", "", chat.Unauthenticated, caller.WrongKey},
+		"nobody's":           {clientSecret("unknown"), "", chat.Unauthenticated, caller.WrongKey},
+		"a token of his own": {"token,checksum", "", chat.Unauthenticated, caller.WrongKey},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := callOf(c.key, "")
+			r.RemoteAddr = "192.0.2.1:1"
+			from, err := ring.gate("the admin's").Scoped(r, caller.PoolRead, callTime)
+			if c.refuse == "" {
+				if err != nil || from.Kind != c.kind || (from.Key != nil) != (c.kind == caller.Client) {
+					t.Errorf("%+v, %v", from, err)
+				}
+				return
+			}
+			refusal := (*caller.Refusal)(nil)
+			if failure := chat.AsError(err); failure == nil || failure.Kind != c.refuse || !errors.As(err, &refusal) || refusal.Reason != c.reason || from.Kind != "" {
+				t.Errorf("%+v, %v", from, err)
+			}
+		})
+	}
+}

@@ -36,8 +36,29 @@ type Key struct {
 	Models []string
 	// Networks are those from which it may be used; none: all.
 	Networks []netip.Prefix
+	// Scopes are what it may do at /mcp; none: nothing.
+	Scopes []Scope
 	// Limits are in the order in which the store has them.
 	Limits []Limit
+}
+
+// Scope is something that a client key may be allowed at /mcp.
+type Scope string
+
+// The scopes.
+const (
+	// PoolRead lets a key look at the pool and at what was done with it.
+	PoolRead Scope = "pool:read"
+	// PoolWrite is PoolRead, and lets a key change the pool.
+	PoolWrite Scope = "pool:write"
+)
+
+// Scopes lists every scope.
+func Scopes() []Scope { return []Scope{PoolRead, PoolWrite} }
+
+// MayDo tells whether the key has a scope, itself or in another one.
+func (k *Key) MayDo(scope Scope) bool {
+	return slices.Contains(k.Scopes, scope) || scope == PoolRead && slices.Contains(k.Scopes, PoolWrite)
 }
 
 // MayUse tells whether requests may name a model.

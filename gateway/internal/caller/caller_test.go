@@ -74,3 +74,24 @@ func TestExpiryOfAKey(t *testing.T) {
 		}
 	}
 }
+
+func TestScopesOfAKey(t *testing.T) {
+	t.Parallel()
+	read, write := []caller.Scope{caller.PoolRead}, []caller.Scope{caller.PoolWrite}
+	for _, c := range []struct {
+		scopes []caller.Scope
+		scope  caller.Scope
+		may    bool
+	}{
+		{nil, caller.PoolRead, false},
+		{nil, caller.PoolWrite, false},
+		{read, caller.PoolRead, true},
+		{read, caller.PoolWrite, false},
+		{write, caller.PoolRead, true},
+		{write, caller.PoolWrite, true},
+	} {
+		if key := (caller.Key{Scopes: c.scopes}); key.MayDo(c.scope) != c.may {
+			t.Errorf("%q for %q: want %t", c.scopes, c.scope, c.may)
+		}
+	}
+}

@@ -112,7 +112,7 @@ func key(former *tokenstorev1.FormerKey) []Change {
 	}
 	was, now := keyFields(before), keyFields(became)
 	var changes []Change
-	for _, field := range []string{"name", "tags", "state", "expires_at", "models", "networks", "limits", "budgets"} {
+	for _, field := range []string{"name", "tags", "state", "expires_at", "models", "networks", "scopes", "limits", "budgets"} {
 		if bytes.Equal(was[field], now[field]) {
 			continue
 		}

@@ -79,6 +79,8 @@ type Deps struct {
 	Access  *accesslog.Log
 	Log     *slog.Logger
 	Mounts  []Mount
+	// MCP serves agents that look after the pool; nil: there is no such route.
+	MCP MCP
 	// Unmatched answers a request that no route is for, and returns whether it has; nil:
 	// the error object does.
 	Unmatched func(c *gin.Context) bool

@@ -41,6 +41,9 @@ func (s *server) routes(engine *gin.Engine) {
 
 	get(engine, s.Options.RoutePrefix+keyPath, s.showKey)
 
+	if s.MCP != nil {
+		post(engine, mcpPath, s.serveMCP)
+	}
 	get(engine, "/health", s.health)
 	for _, base := range slices.Compact([]string{"", s.Options.RoutePrefix}) {
 		get(engine, base+helloPath, hello)

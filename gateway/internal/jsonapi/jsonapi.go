@@ -4,6 +4,7 @@
 package jsonapi
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -110,9 +111,20 @@ func ExpectedVersion(c *gin.Context) (uint64, error) {
 	return version, nil
 }
 
+type actorKey struct{}
+
+// WithActor returns a context whose requests are made for who is named, such as `mcp key CI`: who
+// that is has been judged elsewhere than at the admin's routes.
+func WithActor(ctx context.Context, who string) context.Context {
+	return context.WithValue(ctx, actorKey{}, who)
+}
+
 // Actor names whoever asks, for the record of a change: the admin pages or a program,
 // and the client's address.
 func Actor(c *gin.Context) string {
+	if who, named := c.Request.Context().Value(actorKey{}).(string); named {
+		return who + " " + clientOf(c)
+	}
 	who := "api "
 	if c.GetHeader("Authorization") == "" { // let in by the session of a page
 		who = "pages "

@@ -141,6 +141,11 @@ func TestActor(t *testing.T) {
 	if got := jsonapi.Actor(request(t, "", "Authorization", "Bearer x")); got != "api 192.0.2.1" {
 		t.Errorf("with a token: %q", got)
 	}
+	named := request(t, "", "Authorization", "Bearer x")
+	named.Request = named.Request.WithContext(jsonapi.WithActor(t.Context(), "mcp key CI"))
+	if got := jsonapi.Actor(named); got != "mcp key CI 192.0.2.1" {
+		t.Errorf("for somebody else: %q", got)
+	}
 	if got := jsonapi.Actor(request(t, "", "X-Forwarded-For", "x, 198.51.100.7")); got != "pages 192.0.2.1" {
 		t.Errorf("with a session: %q", got)
 	}

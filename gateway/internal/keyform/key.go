@@ -19,8 +19,10 @@ type Key struct {
 	State     string     `json:"state"`
 	ExpiresAt *time.Time `json:"expires_at"`
 	// Models and Networks are empty where all may be used.
-	Models       []string   `json:"models"`
-	Networks     []string   `json:"networks"`
+	Models   []string `json:"models"`
+	Networks []string `json:"networks"`
+	// Scopes are what the key may do at /mcp; empty: nothing.
+	Scopes       []string   `json:"scopes"`
 	Limits       Limits     `json:"limits"`
 	Budgets      []Budget   `json:"budgets"`
 	MaskedSecret string     `json:"masked_secret"`
@@ -57,7 +59,7 @@ func Of(key *tokenstorev1.ClientKey, standing []*tokenstorev1.KeyStanding, now t
 	limits, budgets := LimitsOf(key.GetLimits())
 	return Key{
 		ID: key.GetId(), Name: key.GetName(), Tags: nullable.List(key.GetTags()), State: stateOf(key, now), ExpiresAt: nullable.Time(key.GetExpiresAt()),
-		Models: nullable.List(key.GetModels()), Networks: nullable.List(key.GetNetworks()), Limits: limits, Budgets: budgets,
+		Models: nullable.List(key.GetModels()), Networks: nullable.List(key.GetNetworks()), Scopes: nullable.List(key.GetScopes()), Limits: limits, Budgets: budgets,
 		MaskedSecret: key.GetMaskedSecret(), CreatedAt: nullable.Time(key.GetCreatedAt()), UpdatedAt: nullable.Time(key.GetUpdatedAt()),
 		OldSecretUntil: oldSecretUntil(key, now), Version: key.GetVersion(), Left: LeftOf(standing),
 	}

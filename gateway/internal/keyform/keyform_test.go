@@ -113,7 +113,7 @@ func TestTheFormOfAKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"id":"abc","name":"CI","tags":[],"state":"active","expires_at":null,"models":[],"networks":[],` +
+	want := `{"id":"abc","name":"CI","tags":[],"state":"active","expires_at":null,"models":[],"networks":[],"scopes":[],` +
 		`"limits":{"requests_per_minute":4},"budgets":[{"unit":"usd","amount":"2.00","period":"day"}],"masked_secret":"sk-…",` +
 		`"created_at":"2026-01-31T11:00:00Z","updated_at":"2026-01-31T11:00:00Z","old_secret_until":null,"deleted_at":null,"version":3,"left":[` +
 		`{"limit":"requests_per_minute","unit":"requests","period":"minute","amount":"4","used":"3","reserved":"5","left":"0","renews_at":null},` +

@@ -7,7 +7,7 @@ import (
 )
 
 // Fields are what an admin says of a key, as the store's masks name it.
-var Fields = []string{"name", "tags", "disabled", "expires_at", "models", "networks", "limits"}
+var Fields = []string{"name", "tags", "disabled", "expires_at", "models", "networks", "limits", "scopes"}
 
 // Undo says how a change of a key is undone. Before and became are nil where there was no key, or
 // is none any more. It has no secrets.
@@ -25,6 +25,6 @@ func said(key *tokenstorev1.ClientKey) *tokenstorev1.ClientKey {
 	}
 	return &tokenstorev1.ClientKey{
 		Name: key.GetName(), Tags: key.GetTags(), Disabled: key.GetDisabled(), ExpiresAt: key.GetExpiresAt(),
-		Models: key.GetModels(), Networks: key.GetNetworks(), Limits: key.GetLimits(),
+		Models: key.GetModels(), Networks: key.GetNetworks(), Limits: key.GetLimits(), Scopes: key.GetScopes(),
 	}
 }

@@ -337,6 +337,9 @@ func keyOf(message *tokenstorev1.ClientKey) (*caller.Key, error) {
 		}
 		key.Networks = append(key.Networks, network)
 	}
+	for _, scope := range message.GetScopes() {
+		key.Scopes = append(key.Scopes, caller.Scope(scope))
+	}
 	for _, told := range message.GetLimits() {
 		limit := limitFrom(told)
 		if limit.Unit == "" || limit.Period == "" {

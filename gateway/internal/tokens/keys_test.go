@@ -392,11 +392,11 @@ func TestKeyOfTheStore(t *testing.T) {
 	t.Parallel()
 	end := time.Unix(1_800_000_000, 0).UTC()
 	got, err := keyOf(&tokenstorev1.ClientKey{
-		Id: "k", Name: "n", Disabled: true, ExpiresAt: timestamppb.New(end), Models: []string{"m"}, Networks: []string{"192.0.2.0/24"},
+		Id: "k", Name: "n", Disabled: true, ExpiresAt: timestamppb.New(end), Models: []string{"m"}, Networks: []string{"192.0.2.0/24"}, Scopes: []string{"pool:read"},
 		Limits: []*tokenstorev1.KeyLimit{{Unit: tokenstorev1.KeyUnit_KEY_UNIT_USD, Period: tokenstorev1.KeyPeriod_KEY_PERIOD_WEEK, Amount: 7, TimeZone: "Europe/Berlin"}},
 	})
 	want := &caller.Key{
-		ID: "k", Name: "n", Disabled: true, ExpiresAt: end, Models: []string{"m"}, Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
+		ID: "k", Name: "n", Disabled: true, ExpiresAt: end, Models: []string{"m"}, Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Scopes: []caller.Scope{caller.PoolRead},
 		Limits: []caller.Limit{{Unit: caller.USD, Period: caller.Week, Amount: 7, TimeZone: "Europe/Berlin"}},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {

@@ -25,7 +25,7 @@ var newKeyPage = view{"keynew", "keys", (*Site).loadNewKey}
 var keySecretPage = view{name: "keysecret", section: "keys"}
 
 // editedFields are those of the form.
-var editedFields = []string{"name", "tags", "expires_at", "models", "networks", "limits"}
+var editedFields = []string{"name", "tags", "expires_at", "models", "networks", "limits", "scopes"}
 
 type newKeyData struct{ Edit keyFields }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/keyform"
 	"carousel.internal/gateway/internal/pattern"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -50,6 +52,8 @@ type keyFields struct {
 	Version uint64
 	// Tags have commas between them; Models and Networks are one a line.
 	Name, Tags, Models, Networks string
+	// Chosen are the scopes.
+	Chosen []string
 	// Expiry is a choice, or a number of days; ExpiryDate is the last day.
 	Expiry, ExpiryDate string
 	// ExpiresAt is the end as it is stored; nil: never.
@@ -67,7 +71,7 @@ func keyFieldsOf(key *tokenstorev1.ClientKey) keyFields {
 	limits, budgets := keyform.LimitsOf(key.GetLimits())
 	fields := keyFields{
 		ID: key.GetId(), Version: key.GetVersion(), Name: key.GetName(), Tags: strings.Join(key.GetTags(), ", "),
-		Models: strings.Join(key.GetModels(), "\n"), Networks: strings.Join(key.GetNetworks(), "\n"), ExpiresAt: key.GetExpiresAt(), Expiry: expiresNever,
+		Models: strings.Join(key.GetModels(), "\n"), Networks: strings.Join(key.GetNetworks(), "\n"), Chosen: key.GetScopes(), ExpiresAt: key.GetExpiresAt(), Expiry: expiresNever,
 		Requests: countText(limits.RequestsPerMinute), Tokens: countText(limits.TokensPerMinute), Parallel: countText(limits.Parallel), Budgets: budgets,
 	}
 	if fields.ExpiresAt != nil {
@@ -87,7 +91,7 @@ func countText(n *uint64) string {
 func keyFieldsFrom(c *gin.Context) keyFields {
 	fields := keyFields{
 		New: c.Param("id") == "", ID: c.Param("id"), Name: strings.TrimSpace(c.PostForm("name")), Tags: c.PostForm("tags"),
-		Models: c.PostForm("models"), Networks: c.PostForm("networks"), Expiry: c.PostForm("expiry"), ExpiryDate: strings.TrimSpace(c.PostForm("expiry_date")),
+		Models: c.PostForm("models"), Networks: c.PostForm("networks"), Chosen: chosenScopes(c), Expiry: c.PostForm("expiry"), ExpiryDate: strings.TrimSpace(c.PostForm("expiry_date")),
 		Requests: strings.TrimSpace(c.PostForm("requests")), Tokens: strings.TrimSpace(c.PostForm("tokens")), Parallel: strings.TrimSpace(c.PostForm("parallel")),
 	}
 	fields.Version, _ = strconv.ParseUint(c.PostForm("version"), 10, 64) // ours; without one nothing is checked
@@ -101,6 +105,12 @@ func keyFieldsFrom(c *gin.Context) keyFields {
 		}
 	}
 	return fields
+}
+
+// chosenScopes are the scopes that are ticked.
+func chosenScopes(c *gin.Context) []string {
+	ticked := c.PostFormArray("scopes")
+	return slices.DeleteFunc(keyFields{}.Scopes(), func(scope string) bool { return !slices.Contains(ticked, scope) })
 }
 
 // widened has empty lines for more budgets.
@@ -128,6 +138,18 @@ func (keyFields) Units() []string { return []string{"usd", "tokens", "requests"}
 // Periods are those of budgets.
 func (keyFields) Periods() []string { return []string{"day", "week", "month", "total"} }
 
+// Scopes are what a key may be allowed at /mcp.
+func (keyFields) Scopes() []string {
+	var names []string
+	for _, scope := range caller.Scopes() {
+		names = append(names, string(scope))
+	}
+	return names
+}
+
+// Has tells whether a scope is chosen.
+func (f keyFields) Has(scope string) bool { return slices.Contains(f.Chosen, scope) }
+
 // Days are after how many days a key may end.
 func (keyFields) Days() []string { return []string{"1", "7", "30", "90"} }
 
@@ -150,7 +172,7 @@ func (f keyFields) Valid() bool { return len(f.problems) == 0 }
 // key is what the form says. What is wrong stands beside the fields afterwards.
 func (f *keyFields) key(texts texts, now time.Time) *tokenstorev1.ClientKey {
 	f.problems = map[string]string{}
-	key := &tokenstorev1.ClientKey{Id: f.ID, Name: f.Name, Tags: parts(f.Tags, ","), Models: parts(f.Models, "\n"), Networks: parts(f.Networks, "\n")}
+	key := &tokenstorev1.ClientKey{Id: f.ID, Name: f.Name, Tags: parts(f.Tags, ","), Models: parts(f.Models, "\n"), Networks: parts(f.Networks, "\n"), Scopes: f.Chosen}
 	if n := utf8.RuneCountInString(f.Name); n < 1 || n > mostKeyName || !printable(f.Name) {
 		f.problems["name"] = texts["problem.key_name"]
 	}

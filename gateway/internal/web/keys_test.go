@@ -229,7 +229,7 @@ func TestModelsOfTheConnectPanel(t *testing.T) {
 func (s *site) keyForm(changes ...string) url.Values {
 	form := url.Values{
 		"csrf": {s.session.CSRF}, "version": {"5"}, "name": {" CI "}, "tags": {"a, b,"}, "expiry": {"never"}, "expiry_date": {""},
-		"requests": {"60"}, "tokens": {""}, "parallel": {"4"}, "models": {"gpt-*\r\n\r\nfast"}, "networks": {"10.1.2.3\n2001:db8::/32"},
+		"requests": {"60"}, "tokens": {""}, "parallel": {"4"}, "models": {"gpt-*\r\n\r\nfast"}, "networks": {"10.1.2.3\n2001:db8::/32"}, "scopes": {"pool:write", "all"},
 		"amount": {"10.50", "", "1000"}, "unit": {"usd", "usd", "tokens"}, "period": {"month", "month", "total"}, "time_zone": {"Europe/Berlin", "", ""},
 	}
 	for i := 0; i < len(changes); i += 2 {
@@ -246,7 +246,7 @@ func TestAKeyIsCreated(t *testing.T) {
 	w := site.send(r, "Content-Type", "application/x-www-form-urlencoded")
 	got := last[*tokenstorev1.CreateKeyRequest](t, site.store).GetKey()
 	want := &tokenstorev1.ClientKey{
-		Name: "CI", Tags: []string{"a", "b"}, Models: []string{"gpt-*", "fast"}, Networks: []string{"10.1.2.3", "2001:db8::/32"},
+		Name: "CI", Tags: []string{"a", "b"}, Models: []string{"gpt-*", "fast"}, Networks: []string{"10.1.2.3", "2001:db8::/32"}, Scopes: []string{"pool:write"},
 		Limits: []*tokenstorev1.KeyLimit{
 			minuteLimit,
 			{Unit: tokenstorev1.KeyUnit_KEY_UNIT_REQUESTS, Period: tokenstorev1.KeyPeriod_KEY_PERIOD_AT_ONCE, Amount: 4},
@@ -388,7 +388,7 @@ func TestAKeyIsChanged(t *testing.T) {
 	if asked.GetExpectedVersion() != 5 || asked.GetKey().GetId() != "k1" || len(asked.GetKey().GetLimits()) != 4 {
 		t.Errorf("asked %v", asked)
 	}
-	if diff := cmp.Diff([]string{"name", "tags", "expires_at", "models", "networks", "limits"}, asked.GetUpdateMask().GetPaths()); diff != "" {
+	if diff := cmp.Diff([]string{"name", "tags", "expires_at", "models", "networks", "limits", "scopes"}, asked.GetUpdateMask().GetPaths()); diff != "" {
 		t.Error(diff)
 	}
 	for action, want := range map[string]struct {

@@ -80,7 +80,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 		"js.release", "dialect.", "class.", "advice.", "effect.", "by.", "action.", "detail.", "store_warning.",
 		"credential.", "login_state.", "vendor.", "quota_unit.", "parameter.", "why_not.", "why_token.", "model_state.", "hit.",
 		"use.others", "use.by_", "use.of_", "use.measure_", "use_token.", "caller.", "cost_quality.", "price_part.", "price_change.", "price_format.", "price_format_help.",
-		"restore_action.", "backup_kind.", "key_state.", "key_done.", "key_keep.", "key_unit.", "key_period.", "limit.", "connect_note.",
+		"restore_action.", "backup_kind.", "key_state.", "key_done.", "key_keep.", "key_unit.", "scope.", "key_period.", "limit.", "connect_note.",
 		"home.able_", "home.stuck_", "need.", "need_one.", "need_at.", "need_help.", "need_action.",
 		"js.move_", "activity.source.", "event.", "deed.", "subject.", "field.",
 		"alert.", "alert_state.", "severity.", "destination_kind.", "destination_help.", "destination_secret.", "mail_security.", "message_language.",

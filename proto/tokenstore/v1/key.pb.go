@@ -230,8 +230,10 @@ type ClientKey struct {
 	// Until when the secret before the present one goes on; unset where none does.
 	OldSecretUntil *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=old_secret_until,json=oldSecretUntil,proto3" json:"old_secret_until,omitempty"`
 	Version        uint64                 `protobuf:"varint,13,opt,name=version,proto3" json:"version,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What it may do at /mcp: pool:read, pool:write, or none of it. pool:write has all of pool:read.
+	Scopes        []string `protobuf:"bytes,14,rep,name=scopes,proto3" json:"scopes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ClientKey) Reset() {
@@ -353,6 +355,13 @@ func (x *ClientKey) GetVersion() uint64 {
 		return x.Version
 	}
 	return 0
+}
+
+func (x *ClientKey) GetScopes() []string {
+	if x != nil {
+		return x.Scopes
+	}
+	return nil
 }
 
 // KeyLimit bounds what a key uses in a period. Those of a day and longer are its budgets.
@@ -1230,7 +1239,7 @@ func (x *ListedKey) GetDeletedAt() *timestamppb.Timestamp {
 type UpdateKeyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Key   *ClientKey             `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// Of name, tags, disabled, expires_at, models, networks, limits.
+	// Of name, tags, disabled, expires_at, models, networks, limits, scopes.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// 0: no check.
 	ExpectedVersion uint64 `protobuf:"varint,3,opt,name=expected_version,json=expectedVersion,proto3" json:"expected_version,omitempty"`
@@ -1734,7 +1743,7 @@ var File_tokenstore_v1_key_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_key_proto_rawDesc = "" +
 	"\n" +
-	"\x17tokenstore/v1/key.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x03\n" +
+	"\x17tokenstore/v1/key.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x92\x04\n" +
 	"\tClientKey\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -1752,7 +1761,8 @@ const file_tokenstore_v1_key_proto_rawDesc = "" +
 	"\n" +
 	"updated_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\tupdatedAt\x12D\n" +
 	"\x10old_secret_until\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x0eoldSecretUntil\x12\x18\n" +
-	"\aversion\x18\r \x01(\x04R\aversion\"\x9d\x01\n" +
+	"\aversion\x18\r \x01(\x04R\aversion\x12\x16\n" +
+	"\x06scopes\x18\x0e \x03(\tR\x06scopes\"\x9d\x01\n" +
 	"\bKeyLimit\x12*\n" +
 	"\x04unit\x18\x01 \x01(\x0e2\x16.tokenstore.v1.KeyUnitR\x04unit\x120\n" +
 	"\x06period\x18\x02 \x01(\x0e2\x18.tokenstore.v1.KeyPeriodR\x06period\x12\x16\n" +

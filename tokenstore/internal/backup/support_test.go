@@ -86,7 +86,7 @@ func filled(t *testing.T) (store *redisstore.Store, present, former secret.Value
 	for _, each := range []token.Draft{login, plain, session, draft("cursor", "crsr_0123456789"), draft("openai", "sk-2")} {
 		must[*tokenstorev1.Token](t)(store.CreateToken(ctx, each))
 	}
-	said := &tokenstorev1.ClientKey{Name: "Anna's laptop", Tags: []string{"t"}, Models: []string{"m*"}, Networks: []string{"10.0.0.0/8"}, Limits: []*tokenstorev1.KeyLimit{
+	said := &tokenstorev1.ClientKey{Name: "Anna's laptop", Tags: []string{"t"}, Models: []string{"m*"}, Networks: []string{"10.0.0.0/8"}, Scopes: []string{"pool:read"}, Limits: []*tokenstorev1.KeyLimit{
 		{Unit: tokenstorev1.KeyUnit_KEY_UNIT_USD, Period: tokenstorev1.KeyPeriod_KEY_PERIOD_MONTH, Amount: 20_000_000_000_000, TimeZone: "Europe/Berlin"},
 	}}
 	key, former, err := store.CreateClientKey(ctx, said)

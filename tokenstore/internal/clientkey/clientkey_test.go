@@ -59,11 +59,11 @@ func TestStates(t *testing.T) {
 func TestSaid(t *testing.T) {
 	t.Parallel()
 	said := Said(&tokenstorev1.ClientKey{
-		Id: "x", Name: "\tteam \n", Tags: []string{" a", "b", "a "}, Models: []string{" gpt-* ", "gpt-*"}, MaskedSecret: "x", Version: 3,
+		Id: "x", Name: "\tteam \n", Tags: []string{" a", "b", "a "}, Models: []string{" gpt-* ", "gpt-*"}, Scopes: []string{" pool:write", "pool:read", "pool:write "}, MaskedSecret: "x", Version: 3,
 		Networks: []string{"10.1.2.3/8", "10.0.0.0/8", "192.0.2.1", "::ffff:192.0.2.1", "2001:DB8::1/32", "::1", "::ffff:10.0.0.0/104", "nonsense"},
 	})
 	want := &tokenstorev1.ClientKey{
-		Name: "team", Tags: []string{"a", "b"}, Models: []string{"gpt-*"},
+		Name: "team", Tags: []string{"a", "b"}, Models: []string{"gpt-*"}, Scopes: []string{"pool:read", "pool:write"},
 		Networks: []string{"10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32", "::1/128", "nonsense"},
 	}
 	if diff := cmp.Diff(want, said, protocmp.Transform()); diff != "" {
@@ -78,7 +78,7 @@ func TestTake(t *testing.T) {
 	t.Parallel()
 	full := func() *tokenstorev1.ClientKey {
 		return &tokenstorev1.ClientKey{
-			Name: "n", Tags: []string{"t"}, Disabled: true, ExpiresAt: timestamppb.New(now), Models: []string{"m"}, Networks: []string{"::/0"},
+			Name: "n", Tags: []string{"t"}, Disabled: true, ExpiresAt: timestamppb.New(now), Models: []string{"m"}, Networks: []string{"::/0"}, Scopes: []string{"pool:read"},
 			Limits: []*tokenstorev1.KeyLimit{limit(requests, atOnce, 1, "")},
 		}
 	}
@@ -142,6 +142,7 @@ func TestKeysThatCanBe(t *testing.T) {
 	}
 	for name, key := range map[string]*tokenstorev1.ClientKey{
 		"a name alone":     {Name: "ü"},
+		"scopes":           {Name: "n", Scopes: []string{"pool:write", "pool:read", "pool:read"}},
 		"all of its room":  {Name: strings.Repeat("ü", 100), Tags: many(16, strings.Repeat("ü", 60)), Models: many(100, strings.Repeat("m", 190)), Limits: everything},
 		"patterns":         {Name: "n", Models: []string{"*", "gpt-*", "*-mini", "a*b"}},
 		"networks":         {Name: "n", Networks: []string{"0.0.0.0/0", "::/0", "10.0.0.1/32"}},
@@ -180,6 +181,8 @@ func TestKeysThatCantBe(t *testing.T) {
 		"a long model":           {&tokenstorev1.ClientKey{Models: []string{strings.Repeat("m", 201)}}, "models[0]"},
 		"a model with a space":   {&tokenstorev1.ClientKey{Models: []string{"gpt 5"}}, "models[0]"},
 		"many networks":          {&tokenstorev1.ClientKey{Networks: many(101, "10.0.0.")}, "networks"},
+		"no scope":               {&tokenstorev1.ClientKey{Scopes: []string{"pool:read", "admin"}}, "scopes[0]"},
+		"a scope in capitals":    {&tokenstorev1.ClientKey{Scopes: []string{"POOL:READ"}}, "scopes[0]"},
 		"no network":             {&tokenstorev1.ClientKey{Networks: []string{"::1", "example.com"}}, "networks[1]"},
 		"a network too long":     {&tokenstorev1.ClientKey{Networks: []string{"10.0.0.0/33"}}, "networks[0]"},
 		"an address of a zone":   {&tokenstorev1.ClientKey{Networks: []string{"fe80::1%eth0"}}, "networks[0]"},

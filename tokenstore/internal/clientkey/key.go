@@ -32,7 +32,10 @@ const (
 const star = "*"
 
 // Fields are the names of what an admin may change of a key, as in update masks.
-var Fields = []string{"name", "tags", "disabled", "expires_at", "models", "networks", "limits"}
+var Fields = []string{"name", "tags", "disabled", "expires_at", "models", "networks", "limits", "scopes"}
+
+// Scopes are what a key may be allowed at /mcp: to look at the pool, or to change it as well.
+var Scopes = []string{"pool:read", "pool:write"}
 
 // Said is the key with nothing but the Fields, each in the one way in which it is kept: names
 // without spaces at their ends, lists without what is there twice, networks in canonical form.
@@ -41,6 +44,7 @@ func Said(key *tokenstorev1.ClientKey) *tokenstorev1.ClientKey {
 	said := &tokenstorev1.ClientKey{
 		Name: strings.TrimSpace(key.GetName()), Tags: trimmed(key.GetTags()), Disabled: key.GetDisabled(),
 		Models: trimmed(key.GetModels()), Networks: trimmed(key.GetNetworks()),
+		Scopes: inOrder(trimmed(key.GetScopes())),
 	}
 	if key.GetExpiresAt() != nil {
 		said.ExpiresAt = proto.CloneOf(key.GetExpiresAt())
@@ -55,6 +59,12 @@ func Said(key *tokenstorev1.ClientKey) *tokenstorev1.ClientKey {
 		said.Limits = append(said.Limits, proto.CloneOf(limit))
 	}
 	return said
+}
+
+// inOrder sorts a list whose order means nothing.
+func inOrder(texts []string) []string {
+	slices.Sort(texts)
+	return texts
 }
 
 func trimmed(texts []string) []string {
@@ -103,6 +113,7 @@ func Check(key *tokenstorev1.ClientKey) error {
 	problems = append(problems, checkList("tags", key.GetTags(), maxTags, checkTag)...)
 	problems = append(problems, checkList("models", key.GetModels(), maxModels, checkModel)...)
 	problems = append(problems, checkList("networks", key.GetNetworks(), maxNetworks, checkNetwork)...)
+	problems = append(problems, checkList("scopes", key.GetScopes(), len(Scopes), checkScope)...)
 	if at := key.GetExpiresAt(); at != nil && at.CheckValid() != nil {
 		problems = append(problems, errors.New("expires_at: a time from the year 1 to 9999 wanted"))
 	}
@@ -159,6 +170,13 @@ func checkModel(model string) error {
 	default:
 		return nil
 	}
+}
+
+func checkScope(scope string) error {
+	if !slices.Contains(Scopes, scope) {
+		return fmt.Errorf("%s wanted", strings.Join(Scopes, " or "))
+	}
+	return nil
 }
 
 func checkNetwork(text string) error {

@@ -81,11 +81,11 @@ func TestAClientKeysLife(t *testing.T) {
 		}
 		key, made := createKey(t, store, &tokenstorev1.ClientKey{
 			Id: "mine", Name: " CI ", Tags: []string{"a", "b", "a"}, ExpiresAt: expires, Models: []string{"gpt-*"},
-			Networks: []string{"10.1.2.3/8", "::1"}, Limits: limits, MaskedSecret: "mine", Version: 7,
+			Networks: []string{"10.1.2.3/8", "::1"}, Scopes: []string{"pool:read"}, Limits: limits, MaskedSecret: "mine", Version: 7,
 		})
 		want := &tokenstorev1.ClientKey{
 			Id: key.GetId(), Name: "CI", Tags: []string{"a", "b"}, ExpiresAt: expires, Models: []string{"gpt-*"},
-			Networks: []string{"10.0.0.0/8", "::1/128"}, Limits: limits, MaskedSecret: clientkey.Masked(made), Version: 1,
+			Networks: []string{"10.0.0.0/8", "::1/128"}, Scopes: []string{"pool:read"}, Limits: limits, MaskedSecret: clientkey.Masked(made), Version: 1,
 			CreatedAt: key.GetCreatedAt(), UpdatedAt: key.GetCreatedAt(),
 		}
 		if diff := cmp.Diff(want, key, protocmp.Transform()); diff != "" {

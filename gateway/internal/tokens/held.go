@@ -14,6 +14,8 @@ import (
 type held struct {
 	lease lease.Lease
 	epoch uint64
+	// upstream is whose pool the token is of.
+	upstream string
 	// capped: somebody may be waiting for the room.
 	capped bool
 	// ttl is how long the store's leases live between renewals.

@@ -222,7 +222,7 @@ func (s *session) settle(done *lease.Lease, report *tokenstorev1.Report) bool {
 	if was != nil {
 		delete(s.open, done)
 		s.report(report)
-		hurried = time.Now().Before(s.hurried[was.upstream])
+		hurried = len(s.hurried) > 0 && time.Now().Before(s.hurried[was.upstream])
 	}
 	s.mu.Unlock()
 	if was == nil {

@@ -11,6 +11,7 @@ import (
 
 	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/testredis"
+	"carousel.internal/tokenstore/internal/token"
 )
 
 // Of the slots that it finds free, a demand ahead takes no more than it leaves.
@@ -111,6 +112,25 @@ func TestDenialsTellOfWhatIsLent(t *testing.T) {
 		p.end(leasing.Unused, lent...)
 		p.take(leasing.Wanted{})
 	})
+}
+
+// What is lent ahead of a strategy that counts requests is told of, too.
+func TestDenialsTellOfWhatIsLentUnderEveryStrategy(t *testing.T) {
+	t.Parallel()
+	for _, strategy := range []string{token.RoundRobin, token.LeastInFlight, token.FillFirst} {
+		t.Run(strategy, func(t *testing.T) {
+			t.Parallel()
+			eachLeasePool(t, func(t *testing.T, p *leasePool) {
+				p.rotation.Store(&strategy)
+				p.add("a", "cap", 2)
+				lent := p.take(leasing.Wanted{Ahead: true, Count: 5})
+				p.take(leasing.Wanted{})
+				if taken, shortage := p.ask(leasing.Wanted{}); len(lent) != 1 || len(taken) > 0 || !shortage.Lent {
+					t.Errorf("lent %v, then taken %v, %+v", lent, taken, shortage)
+				}
+			})
+		})
+	}
 }
 
 // A slot lives for as long as one that is in use, also where it was lent ahead: it must not be

@@ -401,7 +401,7 @@ type machine struct {
 	model
 	leases []leasing.LeaseRef
 	named  int
-	// lent: slots were lent that need not be given back at once.
+	// lent: slots were lent ahead, or need not be given back at once.
 	lent bool
 }
 
@@ -546,7 +546,7 @@ func (m *machine) AcquireSome(t *rapid.T) {
 		missing = leasing.Shortage{}
 	}
 	lent := shortage.Lent && !m.lent
-	m.lent = m.lent || slices.ContainsFunc(taken, func(lease leasing.Taken) bool { return lease.Slot && !lease.Capped })
+	m.lent = m.lent || slices.ContainsFunc(taken, func(lease leasing.Taken) bool { return lease.Slot && (wanted.Ahead || !lease.Capped) })
 	if shortage.Soonest, shortage.SoonestTried, shortage.Lent = 0, 0, false; lent || !slices.Equal(tokensOf(taken), picks) || shortage != missing {
 		t.Fatalf("%+v: took %v, shortage %+v; the model %v, %+v", wanted, tokensOf(taken), shortage, picks, missing)
 	}

@@ -120,7 +120,7 @@ took_out(#found.picks)
 local answer, state = { 'granted', now_ms }, { 'at', exact(at) }
 for _, each in ipairs(found.picks) do
   local awaited = is_awaited(each[1], found.roomy)
-  if each[1].slot and not awaited then state[3], state[4] = 'lent', whole(now_ms + LENT) end
+  if each[1].slot and (demand.mode == 'ahead' or not awaited) then state[3], state[4] = 'lent', whole(now_ms + LENT) end
   answer[#answer + 1] = each[1].id
   answer[#answer + 1] = each[2]
   answer[#answer + 1] = each[1].ver

@@ -38,7 +38,9 @@ type pair struct {
 	bench *bench
 	// commit is the one that the services are built from; empty: the present tree. Folder
 	// has what they write.
-	commit, folder                            string
+	commit, folder string
+	// slots is the cap of each token; 0: none.
+	slots                                     int
 	redisAddr, storeAddr, storeOps, addr, ops string
 }
 
@@ -227,7 +229,7 @@ func (p *pair) addUpstream(ctx context.Context, name, driver string, models ...s
 	})
 	for i := 0; err == nil && i < tokens; i++ {
 		_, err = call(ctx, http.MethodPost, "http://"+p.addr+"/admin/api/tokens", adminToken, map[string]any{
-			"token": fmt.Sprintf("sk-%s-%028d", name, i+1), "upstream": name, "alias": fmt.Sprintf("%s-%d", name, i+1),
+			"token": fmt.Sprintf("sk-%s-%028d", name, i+1), "upstream": name, "alias": fmt.Sprintf("%s-%d", name, i+1), "cap": p.slots,
 		})
 	}
 	return err

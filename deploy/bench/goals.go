@@ -34,6 +34,8 @@ var goals = []goal{
 	{what: "streams of 50 events, 16 connections: µs of CPU per event", figures: cpuPerEvent(streamed), wanted: []float64{3.8}, digits: 1},
 	{what: "500 slow streams (an event every 50 ms): added first byte p50 / p99, ms", figures: addedFirstBytes(slowStreams), wanted: []float64{1, 6}, digits: 1, between: " / "},
 	{what: "500 slow streams: µs of CPU per event", figures: cpuPerEvent(slowStreams), wanted: []float64{40}},
+	{what: "not streamed, 16 connections, tokens with a cap: CPU, of that without", figures: capsToNone(atLoad), wanted: []float64{1.3}, digits: 2},
+	{what: "300 requests/s, open loop, tokens with a cap: CPU, of that without", figures: capsToNone(people), wanted: []float64{1.3}, digits: 2},
 	{what: "memory at rest, MiB: gateway + tokenstore + Redis", figures: memoryAtRest, wanted: []float64{25, 20, 12}, between: " + "},
 	{what: "memory after the load, of that at rest", figures: memoryAfterLoad, wanted: []float64{restShare}, digits: 2},
 	{what: "CPU at rest, % of a core", figures: cpuAtRest, wanted: []float64{.5}, digits: 2},

@@ -79,6 +79,7 @@ func (b *bench) render(h occasion, measured results) []byte {
 		b.renderWorkload(&to, w, measured)
 	}
 	renderKeys(&to, measured)
+	renderCaps(&to, measured)
 	renderMemory(&to, b.systems, measured)
 	for _, each := range []struct{ system, title string }{{carousel, "Where Carousel's share goes"}, {before, "And where it went at " + b.commit}} {
 		if parts := b.partsOf(each.system); len(parts) > 0 {
@@ -124,7 +125,7 @@ func renderKeys(to *bytes.Buffer, measured results) {
 			}
 			f := measured.figures(w, caller.system)
 			fmt.Fprintf(to, "| %s | %s | %.0f | %s | %.2f | %.2f | %.3f | %s | %.3f |\n", w.title(), caller.title,
-				f.rate.median, ratio(f.toAdmin), f.p50, f.p99, f.cpu, ratio(f.cpuToAdmin), f.roundTrips)
+				f.rate.median, ratio(f.toCarousel), f.p50, f.p99, f.cpu, ratio(f.cpuToCarousel), f.roundTrips)
 		}
 	}
 }
@@ -177,7 +178,7 @@ func (b *bench) renderWorkload(to *bytes.Buffer, w workload, measured results) {
 	fmt.Fprintf(to, "| | requests/s | low to high | of ReverseProxy | of nginx | p50, ms | p99, ms | added p50, ms | added p99, ms |%s "+
 		"CPU s per 1,000 | memory, MiB | round trips per request |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|%s---:|---:|---:|\n", firstByte, firstByteRule)
 	for _, name := range systemNames {
-		if name == clientKey || name == budgetKey || len(measured.cells[key{w, name}]) == 0 {
+		if name == clientKey || name == budgetKey || name == capped || len(measured.cells[key{w, name}]) == 0 {
 			continue
 		}
 		f := measured.figures(w, name)

@@ -23,11 +23,13 @@ const (
 	// clientKey and budgetKey are Carousel, asked with client keys instead of the admin token.
 	clientKey = "key"
 	budgetKey = "budget"
+	// capped is Carousel whose tokens have a cap.
+	capped = "capped"
 	// before is Carousel of an earlier commit, where one is named.
 	before = "before"
 )
 
-var systemNames = []string{direct, nginx, reverseProxy, raw, carousel, clientKey, budgetKey, before}
+var systemNames = []string{direct, nginx, reverseProxy, raw, carousel, clientKey, budgetKey, capped, before}
 
 // system is something that answers chat requests.
 type system struct {
@@ -79,7 +81,7 @@ func newBench(ctx context.Context, wanted []string, commit string) (*bench, erro
 	}
 	starters := map[string]func(context.Context) (*system, error){
 		direct: b.direct, nginx: b.nginx, reverseProxy: b.reverseProxy, raw: b.raw, carousel: b.carousel,
-		clientKey: b.clientKey, budgetKey: b.budgetKey, before: b.earlier,
+		clientKey: b.clientKey, budgetKey: b.budgetKey, capped: b.withCaps, before: b.earlier,
 	}
 	for _, name := range wanted {
 		s, err := starters[name](ctx)

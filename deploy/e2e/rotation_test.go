@@ -42,13 +42,15 @@ func TestEqualTokensGetEqualShares(t *testing.T) {
 	for name, c := range map[string]struct {
 		requests, clients int
 		delay             time.Duration // of each answer
+		cap               int           // far from reached; 0: none
 	}{
-		"at load":                {3000, 24, 0},
-		"at the rates of people": {2000, 24, 60 * time.Millisecond},
+		"at load":                      {requests: 3000, clients: 24},
+		"at load, of tokens with caps": {requests: 3000, clients: 24, cap: 1000},
+		"at the rates of people":       {requests: 2000, clients: 24, delay: 60 * time.Millisecond},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := stack.Start(t, stack.Options{Gateways: 3})
-			tokens := s.AddTokens("openai", "o", 10, 0)
+			tokens := s.AddTokens("openai", "o", 10, c.cap)
 			if failed := chats(t, s.Gateways, "gpt-test", 60, 3); failed > 0 { // none is new any more
 				t.Fatalf("%d requests failed", failed)
 			}
@@ -98,6 +100,38 @@ func TestCapsHoldAndNobodyWaitsForNothing(t *testing.T) {
 	}
 	// 300 requests of 20 ms on 3 tokens take 2 s if no token is ever idle.
 	t.Logf("%s for 2 s of work a token", took)
+}
+
+// What a gateway under load holds ahead of a cap keeps no other gateway's requests out: together
+// they use all slots that there are, and no more.
+func TestSlotsHeldAheadAreThereForOthers(t *testing.T) {
+	s := stack.Start(t, stack.Options{Gateways: 2})
+	const tokens, slots = 2, 8
+	added := s.AddTokens("openai", "o", tokens, slots)
+	if failed := chats(t, s.Gateways, "gpt-test", 20, 1); failed > 0 { // none is new any more
+		t.Fatalf("%d requests failed", failed)
+	}
+	s.Sim.Reset()
+	if err := s.Sim.SetRule(upstreamsim.Rule{Delay: 10 * time.Millisecond}); err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	const each, few = 1500, 4
+	running.Go(func() { chats(t, s.Gateways[:1], "gpt-test", each, few) })
+	running.Go(func() { chats(t, s.Gateways[1:], "gpt-test", each, tokens*slots-few) })
+	running.Wait()
+	ledger, all := s.Sim.Ledger(), int64(0)
+	for _, token := range added {
+		counts := ledger.Tokens[upstreamsim.Fingerprint(token.Secret)]
+		t.Logf("%s: %d requests, at most %d at once", token.Alias, counts.Requests, counts.MaxInFlight)
+		all += counts.Requests
+		if counts.MaxInFlight > slots {
+			t.Errorf("%s had %d requests at once, its cap is %d", token.Alias, counts.MaxInFlight, slots)
+		}
+	}
+	if all != 2*each {
+		t.Errorf("the upstream had %d requests, not %d", all, 2*each)
+	}
 }
 
 func TestDeletedTokenGetsNoRequestASecondLater(t *testing.T) {

@@ -317,7 +317,7 @@ func (r *rig) shelve(leases ...*tokenstorev1.Lease) {
 	id := r.session.nextID
 	r.session.waiting[id] = &waiter{
 		pool: key, demand: &tokenstorev1.Demand{Id: id}, sent: now,
-		filled: func(leases []*held, denied bool) { r.stocks.filled(key, leases, denied) },
+		filled: func(leases []*held, denied bool) { r.stocks.filled(key, leases, len(leases), denied) },
 	}
 	r.session.mu.Unlock()
 	r.session.hear(&tokenstorev1.SessionResponse{Grants: []*tokenstorev1.Grant{{DemandId: id, Leases: leases}}})

@@ -3,6 +3,7 @@ package tokens
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -54,6 +55,9 @@ type session struct {
 	ttl time.Duration
 	// recalled says below which epoch the leases of a token must not be used any more.
 	recalled map[string]recalled
+	// hurried is until when each end of a lease of an upstream is told at once, by the upstream:
+	// others wait for its slots.
+	hurried map[string]time.Time
 	// pending is what is to be said. later are reports, and laterKeys keys with statements, that
 	// the store has deferred: they are said again with the next look at what is open.
 	pending   pending
@@ -75,6 +79,9 @@ type sessionStocks interface {
 	// busy reports whether there is anything to tend.
 	busy() bool
 	recall(tokenID string, below uint64)
+	// wanted gives back what there is of an upstream, and takes nothing ahead of it for a while:
+	// others wait for its slots.
+	wanted(upstream string)
 	// empty gives everything back.
 	empty()
 }
@@ -147,7 +154,7 @@ type recalled struct {
 func newSession(client tokenstorev1.LeaseServiceClient, replica string, observe Observer, log *slog.Logger) *session {
 	return &session{
 		client: client, replica: replica, log: log, observe: observe, kick: make(chan struct{}, 1), roused: make(chan struct{}, 1),
-		waiting: map[uint64]*waiter{}, open: map[*lease.Lease]*held{}, recalled: map[string]recalled{},
+		waiting: map[uint64]*waiter{}, open: map[*lease.Lease]*held{}, recalled: map[string]recalled{}, hurried: map[string]time.Time{},
 	}
 }
 
@@ -217,9 +224,11 @@ func (s *session) hand(each *held) {
 func (s *session) settle(done *lease.Lease, report *tokenstorev1.Report) bool {
 	s.mu.Lock()
 	was := s.open[done]
+	hurried := false
 	if was != nil {
 		delete(s.open, done)
 		s.report(report)
+		hurried = len(s.hurried) > 0 && time.Now().Before(s.hurried[was.lease.Upstream])
 	}
 	s.mu.Unlock()
 	if was == nil {
@@ -227,7 +236,7 @@ func (s *session) settle(done *lease.Lease, report *tokenstorev1.Report) bool {
 	}
 	// Somebody may be waiting for the room under the cap; and a failure should
 	// be known before the token is picked again.
-	if was.capped || report.GetOutcome() != tokenstorev1.Outcome_OUTCOME_SUCCESS {
+	if was.capped || hurried || report.GetOutcome() != tokenstorev1.Outcome_OUTCOME_SUCCESS {
 		s.nudge()
 	} else {
 		s.rouse()
@@ -293,6 +302,10 @@ func (s *session) hear(response *tokenstorev1.SessionResponse) {
 	s.laterKeys = append(s.laterKeys, response.GetDeferredKeyIds()...)
 	s.confirm(response.GetAcknowledged(), setOf(response.GetDeferredLeaseIds()), now)
 	s.books.giveBack(response.GetWantedKeyIds(), keyWantedPause)
+	for _, upstream := range response.GetWanted() {
+		s.hurried[upstream] = now.Add(hurryFor)
+		s.nudge() // what has been freed may be waiting for others to travel with
+	}
 	var later followUps
 	for _, grant := range response.GetGrants() {
 		later = s.granted(grant, confirmed, now, later)
@@ -305,6 +318,9 @@ func (s *session) hear(response *tokenstorev1.SessionResponse) {
 	for _, recall := range response.GetRecalls() {
 		s.stocks.recall(recall.GetTokenId(), recall.GetEpoch())
 		s.reserve.recall(recall.GetTokenId(), recall.GetEpoch())
+	}
+	for _, upstream := range response.GetWanted() {
+		s.stocks.wanted(upstream)
 	}
 	for _, id := range response.GetChangedKeyIds() {
 		if s.keysChanged != nil {
@@ -525,7 +541,7 @@ func (s *session) denied(denial *tokenstorev1.Denial, later followUps) followUps
 }
 
 // renewAging asks for more time for the leases that have used up half of theirs, and
-// forgets old recalls.
+// forgets old recalls and hurries.
 func (s *session) renewAging(now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -540,4 +556,5 @@ func (s *session) renewAging(now time.Time) {
 			delete(s.recalled, id)
 		}
 	}
+	maps.DeleteFunc(s.hurried, func(_ string, until time.Time) bool { return !now.Before(until) })
 }

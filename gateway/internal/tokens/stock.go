@@ -38,6 +38,12 @@ const (
 	// deniedPause is how long a stock is not filled after a denial: all tokens
 	// are capped, or none is eligible.
 	deniedPause = time.Second
+	// scarceFor is how long a stock has no more than the store would lend: the room that is
+	// left is for others.
+	scarceFor = time.Second
+	// hurryFor is how long nothing of an upstream is taken ahead, and what becomes free goes back
+	// at once, after others have waited for its slots.
+	hurryFor = time.Second
 )
 
 // stock has the leases taken ahead for one upstream and model. It is not safe for
@@ -57,6 +63,9 @@ type stock struct {
 	queue []*waiter
 	// pausedUntil is set after a denial.
 	pausedUntil time.Time
+	// limit bounds the stock until limitedUntil: the store has lent no more.
+	limit        int
+	limitedUntil time.Time
 }
 
 type shelved struct {
@@ -92,7 +101,11 @@ func (s *stock) target(now time.Time) int {
 	if load < loadRate && (!s.free || s.steadyLoad(now) < steadyRate) {
 		return 0
 	}
-	return min(spare+int(load*horizon.Seconds()), maxAhead)
+	target := min(spare+int(load*horizon.Seconds()), maxAhead)
+	if now.Before(s.limitedUntil) {
+		target = min(target, s.limit)
+	}
+	return target
 }
 
 // lacks tells whether so few are left of what there should be that more can't wait for the
@@ -120,11 +133,14 @@ func (s *stock) denied(now time.Time) {
 	s.pausedUntil = now.Add(deniedPause)
 }
 
-// granted takes in what the store has granted. A token's room that others may need is not
-// kept from them but at load: those are returned, to go back, and requests ask for a while, so
-// that such a token has its turns.
-func (s *stock) granted(leases []*held, now time.Time) (back []*held) {
+// granted takes in what the store has granted of what was asked for. A token's room that others
+// may need is not kept from them but at load: those are returned, to go back, and requests ask for
+// a while, so that such a token has its turns.
+func (s *stock) granted(leases []*held, asked int, now time.Time) (back []*held) {
 	s.filling = false
+	if 0 < len(leases) && len(leases) < asked {
+		s.limit, s.limitedUntil = len(s.leases)+len(leases), now.Add(scarceFor)
+	}
 	atLoad := s.load(now) >= loadRate
 	for _, each := range leases {
 		if !each.capped || atLoad {
@@ -145,6 +161,15 @@ func (s *stock) recall(tokenID string, epoch uint64) []*held {
 	return s.remove(func(each shelved) bool {
 		return tokenID == "" || each.lease.TokenID == tokenID && each.epoch < epoch
 	})
+}
+
+// hurry gives everything back, and takes nothing ahead for a while: others wait for room.
+func (s *stock) hurry(now time.Time) (back []*held) {
+	s.free = false
+	if until := now.Add(hurryFor); until.After(s.pausedUntil) {
+		s.pausedUntil = until
+	}
+	return s.recall("", 0)
 }
 
 // surplus removes what has lain too long, or is more than twice what the load needs.

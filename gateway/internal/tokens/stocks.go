@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -18,6 +19,8 @@ type stocks struct {
 
 	mu  sync.Mutex
 	all map[pool]*stock
+	// hurried is when others last waited for slots of an upstream, by its name.
+	hurried map[string]time.Time
 }
 
 // stockSession is the session as the stocks know it. Its methods may be called while
@@ -31,7 +34,7 @@ type stockSession interface {
 }
 
 func newStocks(session stockSession, observe Observer) *stocks {
-	return &stocks{session: session, observe: observe, all: map[pool]*stock{}}
+	return &stocks{session: session, observe: observe, all: map[pool]*stock{}, hurried: map[string]time.Time{}}
 }
 
 // of returns the stock for a pool; mu is held.
@@ -124,13 +127,14 @@ func (s *stocks) fill(key pool, of *stock, target int, now time.Time) bool {
 		demand: &tokenstorev1.Demand{
 			Upstream: encodable(key.upstream), Model: encodable(key.model), Ahead: true, Count: uint32(count), //nolint:gosec // 1 to maxDemand
 		},
-		filled: func(leases []*held, denied bool) { s.filled(key, leases, denied) },
+		filled: func(leases []*held, denied bool) { s.filled(key, leases, count, denied) },
 	})
 	return true
 }
 
-// filled takes in the answer to a stock's demand.
-func (s *stocks) filled(key pool, leases []*held, denied bool) {
+// filled takes in the answer to a stock's demand for so many. What was on its way when others began
+// to wait serves those who wait here, and goes back.
+func (s *stocks) filled(key pool, leases []*held, asked int, denied bool) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,11 +142,39 @@ func (s *stocks) filled(key pool, leases []*held, denied bool) {
 	if denied {
 		of.denied(now)
 	}
-	if back := of.granted(leases, now); len(back) > 0 {
+	back := of.granted(leases, asked, now)
+	s.serve(key, of, now)
+	if s.hurries(key.upstream, now) {
+		back = append(back, of.hurry(now)...)
+	}
+	s.returnAtOnce(back)
+}
+
+// returnAtOnce gives back what others may need.
+func (s *stocks) returnAtOnce(back []*held) {
+	if len(back) > 0 {
 		s.session.giveBack(back...)
 		s.session.nudge()
 	}
-	s.serve(key, of, now)
+}
+
+// wanted implements sessionStocks.
+func (s *stocks) wanted(upstream string) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hurried[upstream] = now
+	for key, each := range s.all {
+		if key.upstream == upstream {
+			s.returnAtOnce(each.hurry(now))
+		}
+	}
+}
+
+// hurries reports whether others have waited for slots of an upstream a moment ago; mu is held.
+func (s *stocks) hurries(upstream string, now time.Time) bool {
+	at, known := s.hurried[upstream]
+	return known && now.Sub(at) < hurryFor
 }
 
 // heard implements sessionStocks.
@@ -150,7 +182,7 @@ func (s *stocks) heard(key pool, capped bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if of := s.all[key]; of != nil {
-		of.free = !capped
+		of.free = !capped && !s.hurries(key.upstream, time.Now())
 	}
 }
 
@@ -193,6 +225,7 @@ func (s *stocks) recall(tokenID string, below uint64) {
 func (s *stocks) tend(now time.Time) (ready int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	maps.DeleteFunc(s.hurried, func(upstream string, _ time.Time) bool { return !s.hurries(upstream, now) })
 	for key, each := range s.all {
 		s.session.giveBack(each.surplus(now, each.target(now))...)
 		ready += len(each.leases)

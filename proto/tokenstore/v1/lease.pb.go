@@ -578,8 +578,8 @@ type Demand struct {
 	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
 	// Leases wanted, 1 to 256. Fewer may be granted, never none.
 	Count uint32 `protobuf:"varint,4,opt,name=count,proto3" json:"count,omitempty"`
-	// Taken before a request needs them: short-lived, and only on tokens
-	// without a cap. Never waits.
+	// Taken before a request needs them: short-lived. Of tokens with a cap no more slots are
+	// lent than are left, and none while demands wait. Never waits.
 	Ahead bool `protobuf:"varint,5,opt,name=ahead,proto3" json:"ahead,omitempty"`
 	// Tokens that this request has tried.
 	ExcludeTokenIds []string `protobuf:"bytes,6,rep,name=exclude_token_ids,json=excludeTokenIds,proto3" json:"exclude_token_ids,omitempty"`
@@ -864,7 +864,7 @@ type Lease struct {
 	MacHash     string `protobuf:"bytes,7,opt,name=mac_hash,json=macHash,proto3" json:"mac_hash,omitempty"`
 	Alias       string `protobuf:"bytes,8,opt,name=alias,proto3" json:"alias,omitempty"`
 	Fingerprint string `protobuf:"bytes,9,opt,name=fingerprint,proto3" json:"fingerprint,omitempty"`
-	// The token's room is bounded, by its cap or its phase, or others depend on how many
+	// Others may need the token's room, which its cap or its phase bounds, or depend on how many
 	// requests it has: give the lease back at once.
 	Capped bool `protobuf:"varint,10,opt,name=capped,proto3" json:"capped,omitempty"`
 	// What may be shown of the secret, for the request log.
@@ -1418,8 +1418,8 @@ type SessionResponse struct {
 	// Renewed leases that were no longer there.
 	LostLeaseIds []string `protobuf:"bytes,5,rep,name=lost_lease_ids,json=lostLeaseIds,proto3" json:"lost_lease_ids,omitempty"`
 	Reserve      *Reserve `protobuf:"bytes,6,opt,name=reserve,proto3" json:"reserve,omitempty"`
-	// Upstreams of which demands wait: slots that the replica does not use are to be
-	// given up at once.
+	// Upstreams of which demands wait: slots that the replica does not use, in reserve or taken
+	// ahead, are to be given up at once, and for a second so is each that it has used.
 	Wanted    []string    `protobuf:"bytes,7,rep,name=wanted,proto3" json:"wanted,omitempty"`
 	KeyGrants []*KeyGrant `protobuf:"bytes,8,rep,name=key_grants,json=keyGrants,proto3" json:"key_grants,omitempty"`
 	// Keys that were changed or deleted: what is known of them must be asked for again. An empty

@@ -92,18 +92,19 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 		ttl = min(aheadTTL, d.ttl)
 	}
 	known, counted := d.recall(demand)
-	uncapped := demand.Ahead || d.settling(demand.Upstream)
 	var unreadable error
 	for range maxUnreadable {
 		taken, shortage, err := d.store.Acquire(ctx, Wanted{
 			Upstream: demand.Upstream, Model: demand.Model, Count: demand.Count,
-			TTL: ttl, Ahead: uncapped, InTurn: demand.Ahead, Alias: demand.Alias, TokenID: demand.TokenID, Affinity: demand.Affinity, Exclude: demand.Exclude, Brief: counted,
+			TTL: ttl, SlotTTL: d.ttl, Ahead: demand.Ahead, Uncapped: d.leavesSlots(demand), InTurn: demand.Ahead,
+			Alias: demand.Alias, TokenID: demand.TokenID, Affinity: demand.Affinity, Exclude: demand.Exclude, Brief: counted,
 		})
 		if err != nil {
 			return d.failed(ctx, "acquire", err)
 		}
 		if len(taken) == 0 && unreadable == nil {
 			if counted {
+				known.Lent = shortage.Lent
 				shortage = known
 			} else {
 				d.remember(demand, shortage)
@@ -119,6 +120,12 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 		}
 	}
 	return d.failed(ctx, "open a token", unreadable)
+}
+
+// leavesSlots tells whether a demand is to take nothing of tokens with a cap: it is not known yet
+// how many are taken, or it can do without and others can't.
+func (d *Desk) leavesSlots(demand Demand) bool {
+	return d.settling(demand.Upstream) || demand.Ahead && d.isWanted(demand.Upstream)
 }
 
 // failed logs a fault of ours and words it for the asker.

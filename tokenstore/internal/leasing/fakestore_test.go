@@ -35,6 +35,8 @@ type fakeStore struct {
 	down error
 	// downForPardon fails Pardon.
 	downForPardon error
+	// lent: denials say that gateways may have slots that no request uses.
+	lent bool
 	// slow, where there is one, holds Acquire up before it looks.
 	slow chan struct{}
 }
@@ -118,7 +120,7 @@ func (f *fakeStore) Acquire(_ context.Context, wanted Wanted) ([]Taken, Shortage
 		case slices.Contains(wanted.Exclude, each.id):
 			shortage.Tried++
 			continue
-		case each.cap > 0 && (wanted.Ahead || len(each.open)+each.held >= each.cap):
+		case each.cap > 0 && (wanted.Uncapped || len(each.open)+each.held >= each.cap):
 			shortage.Capped++
 			if each.held > 0 {
 				shortage.Reserved++
@@ -129,11 +131,14 @@ func (f *fakeStore) Acquire(_ context.Context, wanted Wanted) ([]Taken, Shortage
 			f.leases++
 			ref := LeaseRef{TokenID: each.id, LeaseID: fmt.Sprintf("%d-%d", each.epoch, f.leases)}
 			each.open[ref.LeaseID] = true
-			taken = append(taken, Taken{LeaseRef: ref, Version: 1, Capped: each.cap > 0})
+			taken = append(taken, Taken{LeaseRef: ref, Version: 1, Capped: each.cap > 0 && !wanted.Ahead, Slot: each.cap > 0})
 		}
 	}
+	if len(taken) == 0 {
+		shortage.Lent = f.lent
+	}
 	if wanted.Brief {
-		shortage = Shortage{}
+		shortage = Shortage{Lent: shortage.Lent}
 	}
 	return taken, shortage, nil
 }

@@ -14,10 +14,15 @@ type Wanted struct {
 	Model    string
 	Count    int
 	TTL      time.Duration
-	// Ahead takes only tokens without a cap.
+	// SlotTTL is TTL for leases of tokens with a cap; 0: like the others.
+	SlotTTL time.Duration
+	// Ahead takes before requests need it. Of tokens with a cap it takes no more slots than it
+	// leaves, of those that it finds free; none where the demand is for one token or has a key.
 	Ahead bool
-	// InTurn, with Ahead, takes none that comes after one with a cap that could serve: that
-	// one's turn is left to those who ask now.
+	// Uncapped takes only tokens without a cap.
+	Uncapped bool
+	// InTurn, where slots are not to be had, takes none that comes after a token with a cap that
+	// could serve: that one's turn is left to those who ask now.
 	InTurn bool
 	// Alias asks for the token that has it, and for no other; empty: any.
 	Alias string
@@ -50,7 +55,11 @@ type Taken struct {
 	// Version is the token record's, so that a reader knows whether what it has
 	// is current.
 	Version uint64
-	Capped  bool
+	// Capped: somebody may wait for its room, or for what becomes of it: it is to be given back
+	// at once.
+	Capped bool
+	// Slot: its token has a cap.
+	Slot bool
 }
 
 // Credential is what a lease carries of its token.

@@ -29,7 +29,11 @@ func (d *Desk) open(ctx context.Context, taken []Taken, ttl time.Duration) ([]Le
 			first, back = cmp.Or(first, err), append(back, unopened(each, err))
 			continue
 		}
-		leases = append(leases, Lease{Taken: each, TTL: ttl, Credential: credential})
+		lease := Lease{Taken: each, TTL: ttl, Credential: credential}
+		if each.Slot {
+			lease.TTL = d.ttl
+		}
+		leases = append(leases, lease)
 	}
 	if len(back) == 0 {
 		return leases, nil

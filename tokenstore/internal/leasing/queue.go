@@ -356,10 +356,10 @@ func (d *Desk) refuse(ctx context.Context, q *queue, w *waiter, last denial) {
 }
 
 // soon tells whether there may be room in a moment, for which even those wait who
-// don't want to: slots that lie in a reserve are asked for, and leases that the
-// store may have forgotten are renewed.
+// don't want to: slots that no request uses are asked for, of those that lie in a reserve and of
+// those that were lent ahead; and leases that the store may have forgotten are renewed.
 func (d *Desk) soon(ctx context.Context, w *waiter, short Shortage) bool {
-	if w.demand.Ahead || short.Capped == 0 {
+	if w.demand.Ahead || short.Capped == 0 && !short.Lent {
 		return false
 	}
 	if d.settling(w.demand.Upstream) {
@@ -368,7 +368,7 @@ func (d *Desk) soon(ctx context.Context, w *waiter, short Shortage) bool {
 	if time.Now().Before(w.demand.Until) {
 		d.announce(ctx, w)
 	}
-	if short.Reserved == 0 {
+	if short.Reserved == 0 && !short.Lent {
 		return false
 	}
 	d.want(ctx, w.demand.Upstream)

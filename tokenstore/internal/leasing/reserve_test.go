@@ -62,6 +62,45 @@ func TestSlotsInReserveAreAskedFor(t *testing.T) {
 	})
 }
 
+// Who doesn't want to wait gets a slot that was lent ahead, all the same; and for a while none is
+// lent.
+func TestSlotsLentAheadAreAskedFor(t *testing.T) {
+	reserving(t, func(t *testing.T, d *Desk, store *fakeStore, _ *fakeToken) {
+		ask := func(ahead bool) <-chan Answer {
+			answers := make(chan Answer, 1)
+			d.Ask(Demand{Upstream: "u", Count: 1, Ahead: ahead}, func(a Answer) bool { answers <- a; return true })
+			synctest.Wait()
+			return answers
+		}
+		lent := <-ask(true)
+		if len(lent.Leases) != 1 || lent.Leases[0].TTL != d.TTL() {
+			t.Fatalf("lent %+v", lent)
+		}
+		store.mu.Lock()
+		store.lent = true
+		store.mu.Unlock()
+		waits := ask(false)
+		store.mu.Lock()
+		if !slices.Equal(store.slotsWanted, []string{"u"}) {
+			t.Errorf("asked for %v", store.slotsWanted)
+		}
+		store.mu.Unlock()
+		d.GiveBack(t.Context(), refsOf(lent.Leases))
+		answer := <-waits
+		if len(answer.Leases) != 1 {
+			t.Fatalf("refused: %v", answer.Refused)
+		}
+		d.GiveBack(t.Context(), refsOf(answer.Leases))
+		if again := <-ask(true); again.Refused == nil {
+			t.Error("it was lent again at once")
+		}
+		<-time.After(wantedFor)
+		if again := <-ask(true); again.Refused != nil {
+			t.Errorf("later it is not lent: %v", again.Refused)
+		}
+	})
+}
+
 // A holder that gives nothing up is not waited for.
 func TestSlotsThatNobodyGivesUp(t *testing.T) {
 	reserving(t, func(t *testing.T, d *Desk, _ *fakeStore, only *fakeToken) {

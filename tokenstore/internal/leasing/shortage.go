@@ -15,6 +15,9 @@ type Shortage struct {
 	Renewing int
 	// Reserved are those of the capped of which a replica holds slots in reserve.
 	Reserved int
+	// Lent: gateways may have slots that no request uses: they were lent ahead, or their requests
+	// have just ended.
+	Lent bool
 	// Soonest is the time until the first cooling one is back; 0 when none is.
 	Soonest time.Duration
 	// SoonestTried is the same of those that the request has tried.

@@ -8,12 +8,12 @@ import (
 )
 
 const (
-	// wantEvery is how often an upstream's slots in reserve are asked for at most.
+	// wantEvery is how often an upstream's unused slots are asked for at most.
 	wantEvery = 50 * time.Millisecond
-	// wantedFor is how long nothing of it goes into a reserve then.
+	// wantedFor is how long nothing of it goes into a reserve then, and no slot is lent ahead.
 	wantedFor = 500 * time.Millisecond
-	// slotPatience is how long a demand waits for slots that may lie in a reserve:
-	// much longer than a replica takes to give them up.
+	// slotPatience is how long a demand waits for slots that may be unused: much longer than a
+	// replica takes to give them up.
 	slotPatience = 500 * time.Millisecond
 	// maxWanted bounds the upstreams of which it is known that demands wait.
 	maxWanted = 1000
@@ -21,7 +21,7 @@ const (
 
 // NoteWanted notes that demands for the upstream wait, at this desk or at another one on
 // the same store: until that is some time ago, nothing of the upstream goes into a
-// reserve. Else a slot that one replica gives up would go to the next one.
+// reserve, and no slot is lent ahead. Else a slot that one replica gives up would go to the next one.
 func (d *Desk) NoteWanted(upstream string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -33,7 +33,15 @@ func (d *Desk) NoteWanted(upstream string) {
 	}
 }
 
-// want asks for slots that are held in reserve, for demands that wait.
+// isWanted tells whether demands for the upstream wait, here or elsewhere, as far as is known.
+func (d *Desk) isWanted(upstream string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at, known := d.wanted[upstream]
+	return known && time.Since(at) < wantedFor
+}
+
+// want asks for slots that no request uses, for demands that wait.
 func (d *Desk) want(ctx context.Context, upstream string) {
 	d.mu.Lock()
 	asked := time.Since(d.asked[upstream]) < wantEvery
@@ -51,7 +59,7 @@ func (d *Desk) want(ctx context.Context, upstream string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	if err := d.store.Want(ctx, upstream); err != nil {
-		d.log.LogAttrs(ctx, slog.LevelWarn, "slots in reserve can't be asked for", slog.String("upstream", upstream), slog.Any("error", err))
+		d.log.LogAttrs(ctx, slog.LevelWarn, "unused slots can't be asked for", slog.String("upstream", upstream), slog.Any("error", err))
 	}
 }
 

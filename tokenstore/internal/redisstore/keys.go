@@ -272,7 +272,8 @@ func reconciledKey(upstream, replica string) string {
 // time, in ms, until which windowKey or causesKey may exist: who takes or ends leases
 // looks at them only before. `errand` is the last epoch of an errand, about the time in µs,
 // `questions` how far questionsKey is built, `asked` the ms of the last question. `ring` is
-// how far ringKey is built: up to which creation of a token, in µs, or `whole`.
+// how far ringKey is built: up to which creation of a token, in µs, or `whole`. `lent` is the ms
+// until which gateways may have slots that no request uses.
 func clockKey(upstream string) string { return poolPrefix(upstream) + "clock" }
 
 // historyKey is a stream of what happened to a token by itself, and was undone: kind,

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strconv"
@@ -21,11 +22,7 @@ var (
 // an eligible token it answers no lease and the shortage: of the upstream's tokens,
 // or of the one that was asked for by its alias or id, with a total of 0 when there is none.
 func (s *Store) Acquire(ctx context.Context, wanted leasing.Wanted) ([]leasing.Taken, leasing.Shortage, error) {
-	mode := "commit"
-	if wanted.Ahead {
-		mode = "ahead"
-	}
-	reply, err := s.runAcquire(ctx, wanted, mode)
+	reply, err := s.runAcquire(ctx, wanted)
 	if err != nil {
 		return nil, leasing.Shortage{}, err
 	}
@@ -37,7 +34,7 @@ func (s *Store) Acquire(ctx context.Context, wanted leasing.Wanted) ([]leasing.T
 		return taken, leasing.Shortage{}, reply.err
 	}
 	if wanted.Brief {
-		return nil, leasing.Shortage{}, nil
+		return nil, leasing.Shortage{Lent: reply.number(2) == 1}, reply.err
 	}
 	shortage := shortageFrom(reply)
 	if shortage.Total == 0 && reply.err == nil {
@@ -53,10 +50,14 @@ type leaseDemand struct {
 	Count    int    `json:"count"`
 	// TTL and all that follow it are in ms.
 	TTL int64 `json:"ttl_ms"`
-	// Mode is commit or ahead: of tokens without a cap only.
+	// SlotTTL is TTL for leases of tokens with a cap.
+	SlotTTL int64 `json:"slot_ttl_ms"`
+	// Mode is commit or ahead: before requests need it.
 	Mode string `json:"mode"`
-	// InTurn: and none that comes after one with a cap that could serve.
-	InTurn bool `json:"in_turn"`
+	// Uncapped: of tokens without a cap only. InTurn: and none that comes after one with a cap
+	// that could serve.
+	Uncapped bool `json:"uncapped"`
+	InTurn   bool `json:"in_turn"`
 	// CountShort wants a denial to say what is short.
 	CountShort bool     `json:"count_short"`
 	Alias      string   `json:"alias"`
@@ -78,9 +79,14 @@ type leaseDemand struct {
 // rotation.MaxCooling.
 const longestRest = 30 * time.Minute
 
-func (s *Store) demand(wanted leasing.Wanted, mode string, skip int64) (string, error) {
+func (s *Store) demand(wanted leasing.Wanted, skip int64) (string, error) {
+	mode := "commit"
+	if wanted.Ahead {
+		mode = "ahead"
+	}
 	text, err := json.Marshal(leaseDemand{
-		Upstream: wanted.Upstream, Model: wanted.Model, Count: wanted.Count, TTL: wanted.TTL.Milliseconds(), Mode: mode, InTurn: wanted.InTurn,
+		Upstream: wanted.Upstream, Model: wanted.Model, Count: wanted.Count, TTL: wanted.TTL.Milliseconds(),
+		SlotTTL: cmp.Or(wanted.SlotTTL, wanted.TTL).Milliseconds(), Mode: mode, Uncapped: wanted.Uncapped, InTurn: wanted.InTurn,
 		CountShort: !wanted.Brief, Alias: wanted.Alias, TokenID: wanted.TokenID, Exclude: append([]string{}, wanted.Exclude...),
 		Lead: token.ExpiryLead.Milliseconds(), Patience: s.patience.Milliseconds(), Longest: longestRest.Milliseconds(),
 		Strategy: s.order(), AffinityKey: wanted.Affinity, Skip: skip,
@@ -90,10 +96,10 @@ func (s *Store) demand(wanted leasing.Wanted, mode string, skip int64) (string, 
 
 // runAcquire runs the script until it has looked at enough of the pool: at a time only at
 // so many tokens that others hardly wait.
-func (s *Store) runAcquire(ctx context.Context, wanted leasing.Wanted, mode string) (*row, error) {
+func (s *Store) runAcquire(ctx context.Context, wanted leasing.Wanted) (*row, error) {
 	keys := []string{orderKey(wanted.Upstream), clockKey(wanted.Upstream), coolingKey(wanted.Upstream)}
 	for skip := int64(0); ; {
-		demand, err := s.demand(wanted, mode, skip)
+		demand, err := s.demand(wanted, skip)
 		if err != nil {
 			return nil, err
 		}
@@ -112,13 +118,14 @@ func (s *Store) runAcquire(ctx context.Context, wanted leasing.Wanted, mode stri
 }
 
 func takenFrom(reply *row) []leasing.Taken {
-	const width = 4
+	const width = 5
 	leases := make([]leasing.Taken, 0, (len(reply.values)-2)/width)
 	for i := 2; i+width <= len(reply.values); i += width {
 		leases = append(leases, leasing.Taken{
 			LeaseRef: leasing.LeaseRef{TokenID: reply.text(i), LeaseID: reply.text(i + 1)},
 			Version:  reply.count(i + 2),
 			Capped:   reply.number(i+3) == 1,
+			Slot:     reply.number(i+4) == 1,
 		})
 	}
 	return leases
@@ -138,6 +145,7 @@ func shortageFrom(reply *row) leasing.Shortage {
 	}
 	shortage.Soonest, shortage.SoonestTried = until(11), until(12)
 	shortage.Reserved, shortage.Cause, shortage.Renewing = count(13), reply.text(14), count(15)
+	shortage.Lent = reply.number(16) == 1
 	return shortage
 }
 
@@ -170,7 +178,7 @@ type Explained struct {
 // Explain returns which token would be picked now, and what the script sees of each. It
 // reads page by page, so that others are served meanwhile.
 func (s *Store) Explain(ctx context.Context, upstream, model string) (Explained, error) {
-	demand, err := s.demand(leasing.Wanted{Upstream: upstream, Model: model, Count: 1}, "commit", 0)
+	demand, err := s.demand(leasing.Wanted{Upstream: upstream, Model: model, Count: 1}, 0)
 	if err != nil {
 		return Explained{}, err
 	}

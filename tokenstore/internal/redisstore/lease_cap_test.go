@@ -35,7 +35,7 @@ func TestCapsAreNeverExceeded(t *testing.T) {
 		ended := make(chan struct{}, clients) // full, it wakes all
 		client := func(turns int) {
 			for done := 0; done < turns; {
-				taken, _, err := p.Acquire(t.Context(), leasing.Wanted{Upstream: somewhere, Count: 1 + done%3, TTL: callsTTL})
+				taken, _, err := p.Acquire(t.Context(), leasing.Wanted{Upstream: somewhere, Count: 1 + done%3, TTL: callsTTL, Ahead: done%2 == 1})
 				if err != nil {
 					t.Error("gave up", err)
 					return
@@ -50,7 +50,7 @@ func TestCapsAreNeverExceeded(t *testing.T) {
 					continue
 				}
 				for _, lease := range taken {
-					if now := held[lease.TokenID].Add(1); int(now) > caps[lease.TokenID] || !lease.Capped {
+					if now := held[lease.TokenID].Add(1); int(now) > caps[lease.TokenID] || !lease.Slot {
 						t.Errorf("%d leases on %+v", now, lease)
 					}
 					if open := p.open(lease.TokenID); open > caps[lease.TokenID] {

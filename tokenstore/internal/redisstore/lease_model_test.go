@@ -113,6 +113,11 @@ func named(wanted leasing.Wanted) string { return cmp.Or(wanted.Alias, wanted.To
 // asks tells whether the demand is for the token.
 func asks(wanted leasing.Wanted, id string) bool { return named(wanted) == "" || named(wanted) == id }
 
+// leavesSlots tells whether the demand takes nothing of tokens with a cap.
+func leavesSlots(wanted leasing.Wanted) bool {
+	return wanted.Uncapped || wanted.Ahead && (named(wanted) != "" || wanted.Affinity != "")
+}
+
 // excludes says why the token is not eligible.
 func (m *model) excludes(t *modelToken, wanted leasing.Wanted) string {
 	ofModel := t.coolingFor[wanted.Model]
@@ -131,7 +136,7 @@ func (m *model) excludes(t *modelToken, wanted leasing.Wanted) string {
 		return "probing_model"
 	case slices.Contains(wanted.Exclude, t.id):
 		return "tried"
-	case t.cap > 0 && (wanted.Ahead || len(t.open) >= t.cap):
+	case t.cap > 0 && (leavesSlots(wanted) || len(t.open) >= t.cap):
 		return "capped"
 	case t.room(wanted) > 0:
 		return ""
@@ -145,9 +150,9 @@ func (m *model) excludes(t *modelToken, wanted leasing.Wanted) string {
 // heldBack tells whether the token has its turn, and is left to those who ask now.
 func (m *model) heldBack(t *modelToken, wanted leasing.Wanted) bool {
 	anyway := wanted
-	anyway.Ahead = false
+	anyway.Ahead, anyway.Uncapped = false, false
 	byKey := wanted.Affinity != "" && named(wanted) == ""
-	return wanted.Ahead && wanted.InTurn && !byKey && t.cap > 0 && m.excludes(t, anyway) == ""
+	return leavesSlots(wanted) && wanted.InTurn && !byKey && t.cap > 0 && m.excludes(t, anyway) == ""
 }
 
 func (m *model) acquire(wanted leasing.Wanted) (picks []string, shortage leasing.Shortage) {
@@ -176,6 +181,12 @@ func (m *model) acquire(wanted leasing.Wanted) (picks []string, shortage leasing
 			rooms[t.id] = t.room(wanted)
 		}
 	}
+	idle, slots := 0, 0 // of tokens with a cap
+	for id, room := range rooms {
+		if m.tokens[id].cap > 0 {
+			idle += room
+		}
+	}
 	load, by := m.load(), wanted.Affinity
 	if named(wanted) != "" {
 		by = ""
@@ -188,6 +199,11 @@ func (m *model) acquire(wanted leasing.Wanted) (picks []string, shortage leasing
 		picked := &eligible[next]
 		if m.heldBack(m.tokens[picked.ID], wanted) {
 			break
+		}
+		if m.tokens[picked.ID].cap > 0 {
+			if slots++; wanted.Ahead && !leavesSlots(wanted) && 2*slots > idle {
+				break // as many are to be left as are lent
+			}
 		}
 		picks = append(picks, picked.ID)
 		picked.Score, m.clock = rotation.Later(*picked, m.clock, named(wanted) == "" && by == "")
@@ -385,6 +401,8 @@ type machine struct {
 	model
 	leases []leasing.LeaseRef
 	named  int
+	// lent: slots were lent ahead, or need not be given back at once.
+	lent bool
 }
 
 var (
@@ -491,7 +509,8 @@ func (m *machine) ExpireToken(t *rapid.T) {
 func (m *machine) AcquireSome(t *rapid.T) {
 	wanted := leasing.Wanted{
 		Upstream: somewhere, Model: rapid.SampledFrom(modelNames).Draw(t, "model"), TTL: modelTTL,
-		Count: rapid.IntRange(1, 30).Draw(t, "count"), Ahead: rapid.IntRange(0, 3).Draw(t, "ahead") == 0,
+		Count: rapid.IntRange(1, 30).Draw(t, "count"), Ahead: rapid.IntRange(0, 2).Draw(t, "ahead") == 0,
+		Uncapped: rapid.IntRange(0, 5).Draw(t, "uncapped") == 0, SlotTTL: modelTTL,
 		Brief: rapid.IntRange(0, 3).Draw(t, "brief") == 0, InTurn: rapid.Bool().Draw(t, "in turn"),
 	}
 	switch one := rapid.SampledFrom(append(m.tokenIDs(), "nobody")).Draw(t, "one"); rapid.IntRange(0, 5).Draw(t, "named") {
@@ -506,12 +525,19 @@ func (m *machine) AcquireSome(t *rapid.T) {
 	if len(m.tokens) > 0 && rapid.Bool().Draw(t, "retry") {
 		wanted.Exclude = rapid.SliceOfN(rapid.SampledFrom(m.tokenIDs()), 1, 3).Draw(t, "tried")
 	}
-	if !wanted.Ahead && len(wanted.Exclude) == 0 && named(wanted) == "" && wanted.Affinity == "" {
+	if !wanted.Ahead && !wanted.Uncapped && len(wanted.Exclude) == 0 && named(wanted) == "" && wanted.Affinity == "" {
 		m.explain(t, wanted)
 	}
-	bounded := map[string]bool{}
+	// awaited tells whether leases of a token are to be given back at once, and roomy whether those
+	// of tokens with a cap need not be.
+	awaited, roomy := map[string]bool{}, 0
 	for id, each := range m.tokens {
-		bounded[id] = each.room(wanted) < math.MaxInt || wanted.Affinity != "" && named(wanted) == ""
+		uncapped := *each
+		uncapped.cap = 0
+		awaited[id] = uncapped.room(wanted) < math.MaxInt || wanted.Affinity != "" && named(wanted) == ""
+		if each.cap > 0 && asks(wanted, id) && m.excludes(each, wanted) == "" {
+			roomy += each.room(wanted)
+		}
 	}
 	taken, shortage, err := m.Store.Acquire(m.t.Context(), wanted)
 	m.must(err)
@@ -519,12 +545,22 @@ func (m *machine) AcquireSome(t *rapid.T) {
 	if wanted.Brief {
 		missing = leasing.Shortage{}
 	}
-	if shortage.Soonest, shortage.SoonestTried = 0, 0; !slices.Equal(tokensOf(taken), picks) || shortage != missing {
+	lent := shortage.Lent && !m.lent
+	m.lent = m.lent || slices.ContainsFunc(taken, func(lease leasing.Taken) bool { return lease.Slot && (wanted.Ahead || !lease.Capped) })
+	if shortage.Soonest, shortage.SoonestTried, shortage.Lent = 0, 0, false; lent || !slices.Equal(tokensOf(taken), picks) || shortage != missing {
 		t.Fatalf("%+v: took %v, shortage %+v; the model %v, %+v", wanted, tokensOf(taken), shortage, picks, missing)
 	}
 	for _, lease := range taken {
+		if lease.Slot {
+			roomy -= 2
+		}
+	}
+	for _, lease := range taken {
 		owner := m.tokens[lease.TokenID]
-		if lease.Epoch() != uint64(owner.epoch) || lease.Version != uint64(owner.version) || lease.Capped != bounded[lease.TokenID] || owner.open[lease.LeaseID] {
+		if lease.Slot != (owner.cap > 0) || lease.Capped && !lease.Slot && !awaited[lease.TokenID] || !lease.Capped && (awaited[lease.TokenID] || lease.Slot && roomy < 0) {
+			t.Fatalf("%+v of %+v, with so many slots free beyond those left for others: %d", lease, owner, roomy)
+		}
+		if lease.Epoch() != uint64(owner.epoch) || lease.Version != uint64(owner.version) || owner.open[lease.LeaseID] {
 			t.Fatalf("%+v on %+v", lease, owner)
 		}
 		owner.open[lease.LeaseID] = true

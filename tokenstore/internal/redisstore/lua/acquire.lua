@@ -1,7 +1,7 @@
 -- Picks the tokens that are next, admits them and leases them, in one step. What each of
 -- that is, is a part of its own.
 -- KEYS[1] zset order: token id by score
--- KEYS[2] hash clock: `at` virtual time, `guard` the ms until which causes are to be looked at, `ring` how far the ring is built
+-- KEYS[2] hash clock: `at` virtual time, `guard` the ms until which causes are to be looked at, `ring` how far the ring is built, `lent` the ms until which gateways may have slots that no request uses
 -- KEYS[3] zset cooling: token id by the time, in ms, at which it is back; these are not in order
 -- ARGV[1] demand JSON of leaseDemand
 -- USE pool
@@ -17,15 +17,20 @@
 -- USE affinity
 -- USE pick
 -- USE shortage
--- RETURN granted: {'granted', now_ms, then token id, lease id, ver, bounded per lease}
--- RETURN denied, of those asked for: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, parked, probing, quarantined, soonest_ms, soonest_tried_ms, reserved, class of the cause that they share or '', how many of the expired wait for an access token}
--- RETURN denied, not to be counted: {'denied'}
+-- RETURN granted: {'granted', now_ms, then token id, lease id, ver, whether it is to be given back at once, whether it is a slot under a cap per lease}
+-- RETURN denied, of those asked for: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, parked, probing, quarantined, soonest_ms, soonest_tried_ms, reserved, class of the cause that they share or '', how many of the expired wait for an access token, lent}
+-- RETURN denied, not to be counted: {'denied', now_ms, lent}; lent: 1 where slots may come back that no request uses
 -- RETURN many were looked at, and there are more: {'again', how many to skip then}
 
 local order, clock, cooling = KEYS[1], KEYS[2], KEYS[3]
 
 -- Tokens at their cap that one acquire steps over before it sets them aside.
 local STEPS = 16
+-- How long, in ms, a gateway may keep a slot that no request uses, and some more.
+local LENT = 2000
+-- Nothing is set aside, nor looked for beyond what one acquire looks at, for demands that pass by
+-- tokens with room.
+local passing = demand.mode == 'ahead' or demand.uncapped
 
 -- Sets tokens without room aside until one of their leases ends or expires, or until they
 -- have room anyway.
@@ -48,7 +53,7 @@ end
 
 -- Takes the leases of a picked token.
 local function lease(facts)
-  local expiry, values = whole(now_ms + demand.ttl_ms), {}
+  local expiry, values = whole(now_ms + (facts.slot and demand.slot_ttl_ms or demand.ttl_ms)), {}
   local token = pool .. 'token:' .. facts.id
   for _, name in ipairs(facts.leases) do
     values[#values + 1], values[#values + 2] = expiry, name
@@ -69,7 +74,10 @@ local function lease(facts)
   end
 end
 
-local virtual = redis.call('HMGET', clock, 'at', 'guard', 'ring')
+-- Whether a lease is to be given back at once: others wait for what becomes of it, or for its room.
+local function is_awaited(facts, roomy) return counted or facts.awaited or facts.slot and not roomy end
+
+local virtual = redis.call('HMGET', clock, 'at', 'guard', 'ring', 'lent')
 at = number(virtual[1])
 local let, class, till = let_out(virtual[2])
 local count = demand.count
@@ -92,28 +100,32 @@ if by_key then
   build_ring(virtual[3])
 end
 local found = pick(count, {})
+found.lent = number(virtual[4]) > now_ms
 -- Out of the order until an admin's edit puts them back.
 for _, id in ipairs(found.gone) do
   redis.call('ZREM', order, id)
   if found.why[id][1] == 'expired' then expire(id) end
 end
 for _, id in ipairs(found.stale) do leave_ranks(id) end
-local aside = #found.full > STEPS and demand.mode ~= 'ahead'
+local aside = #found.full > STEPS and not passing
 if aside then set_aside(found.full) end
-if #found.picks == 0 and demand.mode ~= 'ahead' then
+if #found.picks == 0 and not passing then
   if #back == WAKE then return { 'again', 0 } end -- more may be back
   if not found.over then return { 'again', skipped(found, aside) } end
 end
 if #found.picks == 0 then return denied(found) end
 
 for _, facts in ipairs(found.picked) do lease(facts) end
-redis.call('HSET', clock, 'at', exact(at))
 took_out(#found.picks)
-local answer = { 'granted', now_ms }
+local answer, state = { 'granted', now_ms }, { 'at', exact(at) }
 for _, each in ipairs(found.picks) do
+  local awaited = is_awaited(each[1], found.roomy)
+  if each[1].slot and (demand.mode == 'ahead' or not awaited) then state[3], state[4] = 'lent', whole(now_ms + LENT) end
   answer[#answer + 1] = each[1].id
   answer[#answer + 1] = each[2]
   answer[#answer + 1] = each[1].ver
-  answer[#answer + 1] = (each[1].bounded or counted) and 1 or 0
+  answer[#answer + 1] = awaited and 1 or 0
+  answer[#answer + 1] = each[1].slot and 1 or 0
 end
+redis.call('HSET', clock, unpack(state))
 return answer

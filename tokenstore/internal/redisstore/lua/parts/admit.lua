@@ -14,6 +14,12 @@ local MARK_KEPT = 3600000
 -- The bound of what has not expired.
 local ahead_of_now = '(' .. now
 
+-- Whether slots of tokens with a cap may be lent ahead; else none is taken of them before it is
+-- needed.
+local lends = demand.mode == 'ahead' and demand.affinity_key == '' and not names_one
+-- Whether nothing of tokens with a cap is wanted.
+local uncapped = demand.uncapped or demand.mode == 'ahead' and not lends
+
 local excluded = {}
 for _, id in ipairs(demand.exclude) do excluded[id] = true end
 
@@ -84,7 +90,7 @@ local function examine(id)
   end
   if excluded[id] then return 'tried', 0, nil, phase end
   local cap, room, epoch = number(f[6]), nil, f[8] or '0'
-  local held_back = cap > 0 and demand.mode == 'ahead'
+  local held_back, bounds = cap > 0 and uncapped, nil
   if cap > 0 then
     room = cap - in_flight(id)
     if room <= 0 then return 'capped', 0, nil, phase end
@@ -94,11 +100,11 @@ local function examine(id)
     allowed, why, till = allowance(id, phase, epoch)
     if held_back and why then return 'capped', 0, nil, phase end
     if why then return why, till, nil, phase end
-    if allowed then room = math.min(room or allowed, allowed) end
+    if allowed then room, bounds = math.min(room or allowed, allowed), true end
   end
-  if probes then room = 1 end
+  if probes then room, bounds = 1, true end
   return held_back and 'capped' or nil, 0, {
-    id = id, held_back = held_back, bounded = room ~= nil or cap > 0, room = room, weight = math.max(number(f[7]), 1),
+    id = id, held_back = held_back, slot = cap > 0, bounded = bounds or cap > 0, awaited = bounds, room = room, weight = math.max(number(f[7]), 1),
     epoch = epoch, ver = number(f[9]) + number(f[11]), leases = {}, probes = probes, mark = f[5], rank = 0, ends = first_end(f[12] == '1', f[3], f[13]),
   }, phase
 end

@@ -16,6 +16,9 @@ local LOOK, WAKE = 250, 250
 -- Tokens with a time that can't be, and leases that have expired, that are put right in one
 -- go; and what no lease lasts, in ms.
 local REPAIR, LONGEST_LEASE = 32, 7200000
+-- Tokens that are looked at for room beyond those that are picked: where slots are lent ahead,
+-- and where one is given to who asks.
+local LEND_LOOK, ASK_LOOK = 64, 4
 
 local at = 0
 -- The id of the token that is asked for by name, '' when there is none; nil: any. One that is
@@ -105,10 +108,12 @@ local counted = strategy == 'least_in_flight' or by_key
 -- to be looked at beside the order, and not where they stand in it. Returns what came of
 -- it: picks, those picked, those that are not to be in the order at all or not in the
 -- orders that are kept beside it, those without room, what excludes those that were met, how
--- many it has passed that stay in the order, and whether that is over.
+-- many it has passed that stay in the order, whether that is over, how many slots of tokens
+-- with a cap it has picked, and whether it has seen as many that are left: then nobody hurries.
 local function pick(count, extra)
   local ready = {} -- eligible ones met so far: the last is due first
-  local found = { picks = {}, picked = {}, gone = {}, stale = {}, full = {}, why = {}, phases = {} }
+  local found = { picks = {}, picked = {}, gone = {}, stale = {}, full = {}, why = {}, phases = {}, slots = 0 }
+  local idle = 0 -- slots that were free when their tokens were met
   local stamp = '-' .. time[1] .. string.format('%06d', time[2]) .. '-'
 
   local function insert(facts)
@@ -132,7 +137,10 @@ local function pick(count, extra)
       rank(facts)
       insert(facts)
     end
-    if not why then return end
+    if not why then
+      if facts.slot then idle = idle + facts.room end
+      return
+    end
     found.why[id], found.phases[id] = { why, till }, phase
     if is_gone(why) then
       found.gone[#found.gone + 1] = id
@@ -176,6 +184,7 @@ local function pick(count, extra)
     best.leases[#best.leases + 1] = lease
     found.picks[#found.picks + 1] = { best, lease }
     if best.room then best.room = best.room - 1 end
+    if best.slot then found.slots = found.slots + 1 end
     if best.n then best.n = best.n + 1 end
   end
 
@@ -240,9 +249,21 @@ local function pick(count, extra)
     return not (next and before(next, best))
   end
 
+  -- Whether so many slots were seen to be free that as many are left when these are gone.
+  local function is_roomy(slots) return 2 * slots <= idle end
+
+  -- Whether the best of those that are ready is a slot that is not to be lent: others may need it.
+  local function is_kept()
+    local best = ready[#ready]
+    return lends and best and best.slot and not is_roomy(found.slots + 1)
+  end
+
   local function pick_by_order()
     while #found.picks < count do
       if not is_due() and peek() and looked < LOOK then
+        meet_next()
+      elseif is_kept() then
+        if not peek() or looked >= math.min(2 * count + LEND_LOOK, LOOK) then break end
         meet_next()
       elseif #ready > 0 and not ready[#ready].held_back then -- else it is the turn of one that is not wanted
         local best = table.remove(ready)
@@ -258,6 +279,9 @@ local function pick(count, extra)
   if by_key and demand.skip == 0 then pick_by_key() end
   local dropped = #found.gone + #found.stale
   pick_by_order()
+  local most = counted and 0 or math.min(looked + ASK_LOOK, LOOK)
+  while found.slots > 0 and not is_roomy(found.slots) and looked < most and peek() do meet_next() end
+  found.roomy = is_roomy(found.slots)
   found.passed, found.over = looked - (#found.gone + #found.stale - dropped), not peek()
   return found
 end

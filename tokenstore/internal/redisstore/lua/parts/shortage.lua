@@ -94,7 +94,8 @@ end
 -- The answer to a demand that nothing is granted for; class and till are of the cause that
 -- the tokens share, where there is one.
 local function denied(found, class, till)
-  if not demand.count_short then return { 'denied' } end
+  local lent = found.lent and 1 or 0
+  if not demand.count_short then return { 'denied', now_ms, lent } end
   local n
   if named then
     n = look_at_each({ named })
@@ -105,6 +106,6 @@ local function denied(found, class, till)
   end
   local answer = { 'denied', now_ms }
   for _, kind in ipairs(KINDS) do answer[#answer + 1] = n[kind] end
-  for _, value in ipairs({ class and till or n.soonest, n.soonest_tried, n.reserved, class or '', n.renewing }) do answer[#answer + 1] = value end
+  for _, value in ipairs({ class and till or n.soonest, n.soonest_tried, n.reserved, class or '', n.renewing, n.capped > 0 and lent or 0 }) do answer[#answer + 1] = value end
   return answer
 end

@@ -130,7 +130,7 @@ func (r *useReader) take(ctx context.Context, step usage.Step, size int) error {
 		}
 	}
 	if known != nil {
-		return r.add(step, known)
+		return tooManyRows(r.answer.AddKnown(step, known))
 	}
 	r.steps, r.cells = append(r.steps, step), r.cells+size
 	return nil
@@ -155,7 +155,7 @@ func (r *useReader) read(ctx context.Context) error {
 			}
 		}
 		r.store.used.keep(key, viewedStep{cells, step.Closed(r.now), r.version, r.now})
-		if err := r.add(step, cells); err != nil {
+		if err := tooManyRows(r.answer.Add(step, cells)); err != nil {
 			return err
 		}
 	}
@@ -163,9 +163,10 @@ func (r *useReader) read(ctx context.Context) error {
 	return nil
 }
 
-func (r *useReader) add(step usage.Step, cells *usage.Cells) error {
-	if err := r.answer.Add(step, cells); err != nil {
-		return invalid(err) // it has too many rows
+// tooManyRows says that an answer has too many rows, which is what is wrong where it takes no more.
+func tooManyRows(err error) error {
+	if err != nil {
+		return invalid(err)
 	}
 	return nil
 }

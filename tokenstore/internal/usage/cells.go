@@ -4,14 +4,20 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"sync"
 )
 
-// Cells are all cells of a step, in little memory: some 100 bytes each.
+// Cells are all cells of a step, in little memory: some 100 bytes each, and as much again for those
+// that were added up. Once they are put in they can be used concurrently.
 type Cells struct {
 	names []cell
 	// sums are those of the names, in their order: of each which of its numbers are not 0, as the
 	// bits of a varint, and these numbers as varints.
 	sums []byte
+
+	mu sync.Mutex
+	// merged are those of which some names are not told apart, as they were asked for.
+	merged map[apart]*Cells
 }
 
 // NewCells makes room for so many cells.
@@ -36,6 +42,45 @@ func (c *Cells) Put(field, text string) error {
 	c.names = append(c.names, name)
 	c.sums = sums.pack(c.sums)
 	return nil
+}
+
+// by returns the cells without the names that are not told apart, of which each is there once. They
+// are added up when they are first asked for.
+func (c *Cells) by(p apart) *Cells {
+	if p == (apart{true, true, true}) {
+		return c
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.merged[p] == nil {
+		if c.merged == nil {
+			c.merged = map[apart]*Cells{}
+		}
+		c.merged[p] = c.merge(p)
+	}
+	return c.merged[p]
+}
+
+func (c *Cells) merge(p apart) *Cells {
+	places := map[cell]int{}
+	var all []Sums
+	var sums Sums
+	merged := NewCells(0)
+	rest := c.sums
+	for _, whole := range c.names {
+		rest = sums.unpack(rest)
+		name := p.of(whole)
+		at, known := places[name]
+		if !known {
+			at = len(all)
+			places[name], all, merged.names = at, append(all, Sums{}), append(merged.names, name)
+		}
+		all[at].Add(&sums)
+	}
+	for i := range all {
+		merged.sums = all[i].pack(merged.sums)
+	}
+	return merged
 }
 
 // numbers is how many numbers there are in sums.

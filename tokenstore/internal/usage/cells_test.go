@@ -44,3 +44,40 @@ func TestCellsKeepWhatIsStored(t *testing.T) {
 		}
 	})
 }
+
+// Cells that are known are added up to the same, whatever is told apart and however often.
+func TestKnownCellsAddUpToTheSame(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		cells := NewCells(0)
+		name := func(of string) string { return rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, of) }
+		for range rapid.IntRange(0, 20).Draw(t, "cells") {
+			sums := Sums{Requests: 1, Tokens: Tokens{Prompt: rapid.Uint64Range(0, 1000).Draw(t, "prompt")}, Partial: Cost{1, rapid.Uint64Range(0, maxCost).Draw(t, "cost")}}
+			if err := cells.Put(name("who")+separator+name("upstream")+separator+name("model"), sums.text()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 3 {
+			q := Question{From: now.Add(-day), To: now, Group: rapid.SliceOfNDistinct(rapid.SampledFrom([]Dimension{Token, Model, Upstream, ByDay}), 0, 4, rapid.ID).Draw(t, "group")}
+			if rapid.Bool().Draw(t, "filtered") {
+				q.Model = name("of model")
+			}
+			var rows [2][]Row
+			for i, add := range []func(*Answer, Step, *Cells) error{(*Answer).Add, (*Answer).AddKnown} {
+				a, err := Ask(q, now)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, step := range a.Steps {
+					if err := add(a, step, cells); err != nil {
+						t.Fatal(err)
+					}
+				}
+				rows[i], _ = a.Rows()
+			}
+			if diff := cmp.Diff(rows[0], rows[1]); diff != "" {
+				t.Errorf("%v: %s", q.Group, diff)
+			}
+		}
+	})
+}

@@ -124,7 +124,7 @@ func Ask(q Question, now time.Time) (*Answer, error) {
 
 // Add takes in the cells of a step. They stay as they are.
 func (a *Answer) Add(step Step, cells *Cells) error {
-	start := a.question.startOf(step)
+	start, names := a.question.startOf(step), a.question.apart()
 	var sums Sums
 	rest := cells.sums
 	for _, whole := range cells.names {
@@ -132,7 +132,7 @@ func (a *Answer) Add(step Step, cells *Cells) error {
 		if !a.question.covers(whole) {
 			continue
 		}
-		if err := a.add(start, a.question.nameOf(whole), &sums); err != nil {
+		if err := a.add(start, names.of(whole), &sums); err != nil {
 			return err
 		}
 	}
@@ -160,24 +160,37 @@ func (a *Answer) add(start int64, name cell, sums *Sums) error {
 	return nil
 }
 
+// AddKnown is Add for cells that are asked for again and again: what a question does not tell apart
+// is added up once.
+func (a *Answer) AddKnown(step Step, cells *Cells) error {
+	if q := a.question; q.Key+q.Token+q.Model+q.Upstream == "" {
+		cells = cells.by(q.apart())
+	}
+	return a.Add(step, cells)
+}
+
 func (q Question) covers(c cell) bool {
 	fits := func(wanted, is string) bool { return wanted == "" || wanted == is }
 	return fits(q.Key+q.Token, c.who) && fits(q.Model, c.model) && fits(q.Upstream, c.upstream)
 }
 
-// nameOf is what of a cell is told apart.
-func (q Question) nameOf(c cell) cell {
-	var name cell
-	for _, group := range q.Group {
-		switch group {
-		case Key, Token:
-			name.who = c.who
-		case Model:
-			name.model = c.model
-		case Upstream:
-			name.upstream = c.upstream
-		default: // time, as startOf tells
-		}
+// apart says which names of cells are told apart. Tens of thousands of cells are asked for theirs.
+type apart struct{ who, upstream, model bool }
+
+func (q Question) apart() apart {
+	return apart{q.groups(Key) || q.groups(Token), q.groups(Upstream), q.groups(Model)}
+}
+
+// of is what of a cell is told apart.
+func (p apart) of(c cell) (name cell) {
+	if p.who {
+		name.who = c.who
+	}
+	if p.upstream {
+		name.upstream = c.upstream
+	}
+	if p.model {
+		name.model = c.model
 	}
 	return name
 }

@@ -21,6 +21,14 @@ import (
 // batch of log entries with their prompts.
 const maxMessage = 128 << 20
 
+// What may be on its way to here at a time, in bytes, of a call and of a connection. Sizes that
+// are told leave no need for the pings by which gRPC finds out what a line takes: one after most
+// messages, which wakes both sides twice more.
+const (
+	callWindow = 1 << 20
+	lineWindow = 2 << 20
+)
+
 // Conn is a connection to the tokenstore.
 type Conn struct {
 	*grpc.ClientConn
@@ -106,6 +114,7 @@ func dial(addr string, shared secret.Value, certificates *certfile.Files, to way
 		grpc.WithTransportCredentials(credentialsOf(certificates)),
 		grpc.WithPerRPCCredentials(bearer{shared.First()}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage), grpc.MaxCallSendMsgSize(maxMessage)),
+		grpc.WithStaticStreamWindowSize(callWindow), grpc.WithStaticConnWindowSize(lineWindow),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 3 * time.Second, PermitWithoutStream: true}),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           grpcbackoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: 500 * time.Millisecond},

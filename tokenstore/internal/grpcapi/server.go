@@ -34,6 +34,13 @@ const (
 	maxIdle          = 2 * time.Minute
 )
 
+// What may be on its way to here at a time, in bytes, of a call and of a connection: see the
+// gateway's, which are the same.
+const (
+	callWindow       = 1 << 20
+	connectionWindow = 2 << 20
+)
+
 var errStopping = rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "the tokenstore is shutting down")
 
 // Observer is told of each call that has ended.
@@ -50,6 +57,7 @@ func NewServer(access Access, age Age, observer Observer, log *slog.Logger) *grp
 		grpc.Creds(credentialsOf(access, refused)), grpc.InTapHandle(newAdmission(access, observer, refused).admit),
 		grpc.UnaryInterceptor(g.unary), grpc.StreamInterceptor(g.stream), grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(maxStreams), grpc.MaxHeaderListSize(maxHeader), grpc.ConnectionTimeout(handshakeTimeout),
+		grpc.StaticStreamWindowSize(callWindow), grpc.StaticConnWindowSize(connectionWindow),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			Time: 20 * time.Second, Timeout: 10 * time.Second, MaxConnectionIdle: maxIdle,

@@ -64,7 +64,7 @@ func (c *Cluster) whole(t testing.TB) bool {
 	t.Helper()
 	for _, node := range c.Nodes {
 		info := node.ClusterInfo(t.Context()).Val()
-		if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_known_nodes:3") {
+		if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_slots_assigned:16384") || !strings.Contains(info, "cluster_known_nodes:3") {
 			return false
 		}
 	}

@@ -48,7 +48,7 @@ const (
 
 // wide are documents that are written by programs, with lines of any length, and the one
 // whose script is not counted in columns.
-var wide = []string{"README.zh.md", "docs/benchmark.md", "docs/dialects.md", "docs/scale.md", "docs/traps.md"}
+var wide = []string{"README.zh.md", "docs/benchmark.md", "docs/dialects.md", "docs/traps.md"}
 
 func TestLinesAreShort(t *testing.T) {
 	t.Parallel()

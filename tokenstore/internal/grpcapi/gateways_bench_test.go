@@ -217,6 +217,8 @@ type simulatedGateway struct {
 	stream   grpc.BidiStreamingClient[tokenstorev1.SessionRequest, tokenstorev1.SessionResponse]
 	upstream string
 	out      int
+	// ahead is how many leases each demand is for, as one of a stock is; 0: it is a request's own.
+	ahead    int64
 	sequence uint64
 	demand   uint64
 }
@@ -253,10 +255,13 @@ func (g *simulatedGateway) send(message *tokenstorev1.SessionRequest) error {
 // are reported.
 func (g *simulatedGateway) serve(left *atomic.Int64) error {
 	waiting := 0
+	count := max(g.ahead, 1)
 	begin := func(message *tokenstorev1.SessionRequest) {
-		for ; waiting < g.out && left.Add(-1) >= 0; waiting++ {
+		for ; waiting < g.out && left.Add(-count) >= 0; waiting++ {
 			g.demand++
-			message.Demands = append(message.Demands, &tokenstorev1.Demand{Id: g.demand, Upstream: g.upstream, Model: "gpt-4", Count: 1})
+			message.Demands = append(message.Demands, &tokenstorev1.Demand{
+				Id: g.demand, Upstream: g.upstream, Model: "gpt-4", Count: uint32(count), Ahead: g.ahead > 0, //nolint:gosec // few
+			})
 		}
 	}
 	first := new(tokenstorev1.SessionRequest)

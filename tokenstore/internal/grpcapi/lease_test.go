@@ -473,7 +473,7 @@ func TestAPoolThatIsAwayDefersItsReports(t *testing.T) {
 	t.Parallel()
 	s := startLeases(t, 1, 1)
 	r := s.session(t)
-	there, away := r.take(1), r.take(1)
+	there, away := r.take(1), r.take(2)
 	s.faults.set(func() { s.faults.away = away.GetTokenId() })
 	sequence := r.send(reports(tokenstorev1.Outcome_OUTCOME_SUCCESS, there, away))
 	r.until("the acknowledgement", func() bool { return r.said.GetAcknowledged() == sequence })

@@ -24,7 +24,7 @@ type spreadStore struct {
 
 func newSpreadStore(t *testing.T) *spreadStore {
 	t.Helper()
-	cluster := testredis.StartCluster(t)
+	cluster := testredis.StartCluster(t, "--appendfsync", "always") // what is killed comes back with all that it had
 	s := &spreadStore{Store: newStore(t, cluster.UniversalClient), cluster: cluster, upstreams: make([]string, len(cluster.Nodes)), tokens: make([]string, len(cluster.Nodes))}
 	for i, found := 0, 0; found < len(s.upstreams); i++ {
 		name := fmt.Sprint("u", i)

@@ -65,7 +65,7 @@ func (p *leasePool) toTheCap(upstream string, size int) {
 	}
 }
 
-// BenchmarkScale is the table of docs/scale.md: what a call costs beside and in large
+// BenchmarkScale is the table of docs/capacity.md: what a call costs beside and in large
 // pools, and how long it keeps Redis from others.
 func BenchmarkScale(b *testing.B) {
 	for _, size := range []int{10_000, 100_000} {

@@ -21,16 +21,19 @@ type Cluster struct {
 	hosts   []string
 }
 
-// StartCluster starts a Redis Cluster of three primaries for the test, each with a third of the slots.
-func StartCluster(t testing.TB) *Cluster {
+// StartCluster starts a Redis Cluster of three primaries for the test, each with a third of the slots and the
+// options of its command line.
+func StartCluster(t testing.TB, options ...string) *Cluster {
 	t.Helper()
 	const nodes, slots = 3, 16384
 	ctx, cluster := t.Context(), &Cluster{}
 	var first struct{ port, bus string }
 	for i := range nodes {
 		port, bus := freeport.MustPort(t), freeport.MustPort(t)
-		server := NewServer(t, "--port", port, "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--cluster-port", bus,
-			"--cluster-require-full-coverage", "no", "--cluster-node-timeout", "60000")
+		server := NewServer(t, append([]string{
+			"--port", port, "--bind", "127.0.0.1", "--cluster-enabled", "yes", "--cluster-port", bus,
+			"--cluster-require-full-coverage", "no", "--cluster-node-timeout", "60000",
+		}, options...)...)
 		node := server.Client(t)
 		cluster.Servers, cluster.Nodes = append(cluster.Servers, server), append(cluster.Nodes, node)
 		cluster.hosts = append(cluster.hosts, net.JoinHostPort("127.0.0.1", port))
@@ -61,7 +64,7 @@ func (c *Cluster) whole(t testing.TB) bool {
 	t.Helper()
 	for _, node := range c.Nodes {
 		info := node.ClusterInfo(t.Context()).Val()
-		if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_known_nodes:3") {
+		if !strings.Contains(info, "cluster_state:ok") || !strings.Contains(info, "cluster_slots_assigned:16384") || !strings.Contains(info, "cluster_known_nodes:3") {
 			return false
 		}
 	}

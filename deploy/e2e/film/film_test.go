@@ -39,6 +39,7 @@ const (
 func TestMain(m *testing.M) { stack.Main(m) }
 
 func filmFile(t *testing.T) string {
+	t.Helper()
 	return filepath.Join(stack.Root(t), "docs", "screenshots", "first-minute.gif")
 }
 
@@ -65,6 +66,7 @@ func TestFilmIsKept(t *testing.T) {
 
 // firstMinute starts Carousel, looks at Home, sends the first request, and looks at what became of it.
 func firstMinute(t *testing.T) []byte {
+	t.Helper()
 	gateway := stack.StartLocal(t)
 	shell := newTerminal(t)
 	tab := browser.Open(t, gateway.URL)

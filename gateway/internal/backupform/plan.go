@@ -101,7 +101,12 @@ func PlanOf(plan *tokenstorev1.RestorePlan, applied, removeOthers bool) Plan {
 }
 
 // listed is a list that JSON shows as one also where it is empty.
-func listed(names []string) []string { return append([]string{}, names...) }
+func listed(names []string) []string {
+	if names == nil {
+		return []string{}
+	}
+	return names
+}
 
 // Total is how many things something is done with, of all kinds.
 func (p Plan) Total(action string) uint32 {

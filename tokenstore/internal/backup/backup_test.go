@@ -379,8 +379,10 @@ func TestWhatCannotBeRead(t *testing.T) {
 		t.Errorf("%d records, want %d; it says %v", len(fewer), len(records)-3, end)
 	}
 	plan := restored(t, other, records, false)
-	want := []string{"add upstream cursor", "refuse token openai: first: token " + damaged.ID + " is the same and damaged: delete it first",
-		"add destination mail (" + mail.GetId() + "): mail, anna@mail.example, disabled"}
+	want := []string{
+		"add upstream cursor", "refuse token openai: first: token " + damaged.ID + " is the same and damaged: delete it first",
+		"add destination mail (" + mail.GetId() + "): mail, anna@mail.example, disabled",
+	}
 	if diff := cmp.Diff(want, lines(plan)); diff != "" {
 		t.Fatalf("the restore (-want +got):\n%s", diff)
 	}

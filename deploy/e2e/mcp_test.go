@@ -213,10 +213,10 @@ func TestToolsTellNoSecrets(t *testing.T) {
 	token := s.AddTokens("openai", "discreet", 1, 0)[0]
 	_, key := scopedKey(t, gateway, "discreet", "pool:write")
 	const contents = "what nobody else may read"
-	if status, _, body := post(t, gateway, key, chatBody("gpt-4o", contents, false)); status != http.StatusOK {
+	if status, _, body := post(t, gateway, key, chatBody("openai/gpt-4o", contents, false)); status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)
 	}
-	post(t, gateway, key, chatBody("sim-error-2", contents, false))
+	post(t, gateway, key, chatBody("openai/sim-error-2", contents, false))
 	exported := string(gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/tokens/export?format=token", nil).Body)
 	_, secret, _ := strings.Cut(strings.TrimSpace(strings.SplitN(exported, "\n", 2)[0]), "::")
 	if len(secret) < 8 {

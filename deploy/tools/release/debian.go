@@ -77,7 +77,7 @@ func setModes(tree string) error {
 		if each.IsDir() || about.Mode()&0o100 != 0 {
 			mode = 0o755
 		}
-		return os.Chmod(path, mode)
+		return os.Chmod(path, mode) //nolint:gosec // the tree is this process's own
 	})
 }
 

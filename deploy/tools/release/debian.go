@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +34,9 @@ func debianPackage(ctx context.Context, arch, version string, at time.Time, bin,
 	if err := plantControl(tree, arch, version); err != nil {
 		return err
 	}
+	if err := setModes(tree); err != nil {
+		return err
+	}
 	// Times that are not set to the commit's would be those of the copies; dpkg-deb lowers what is
 	// later than SOURCE_DATE_EPOCH, which all of them are.
 	command := exec.CommandContext(ctx, "dpkg-deb", "--root-owner-group", "-Zxz", "--build", tree, filepath.Join(out, "carousel_"+version+"_"+arch+".deb"))
@@ -57,6 +61,24 @@ func plant(tree string, each entry) error {
 		return err
 	}
 	return copyFile(each.from, path, each.mode)
+}
+
+// setModes gives all of a tree the modes that it has on a machine, whatever the umask has made of them.
+func setModes(tree string) error {
+	return filepath.WalkDir(tree, func(path string, each fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		about, err := each.Info()
+		if err != nil {
+			return err
+		}
+		mode := os.FileMode(0o644)
+		if each.IsDir() || about.Mode()&0o100 != 0 {
+			mode = 0o755
+		}
+		return os.Chmod(path, mode) //nolint:gosec // the tree is this process's own
+	})
 }
 
 func plantControl(tree, arch, version string) error {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -35,7 +36,7 @@ func builtFor(t *testing.T, to platform) string {
 	return bin
 }
 
-// Two folders, two times, other modes and other umasks: the same bytes.
+// Two folders and two times: the same bytes.
 func TestTheSameBytesEverywhere(t *testing.T) {
 	t.Parallel()
 	var made [2]map[string][]byte
@@ -64,6 +65,29 @@ func TestTheSameBytesEverywhere(t *testing.T) {
 	}
 	if len(made[0]) < len(platforms)+1 || len(made[0]) != len(made[1]) {
 		t.Errorf("%d files, then %d", len(made[0]), len(made[1]))
+	}
+}
+
+// What is in a package can be used by everyone, whatever the umask of who has made it.
+func TestTheUmaskChangesNoPackage(t *testing.T) { // it is the process's, so nothing runs beside this
+	if _, err := exec.LookPath("dpkg-deb"); err != nil {
+		t.Skip("dpkg-deb is not there")
+	}
+	var made [2]map[string][]byte
+	for i, mask := range []int{0o022, 0o077} {
+		bin, scratch, out := builtFor(t, platform{"linux", "amd64"}), t.TempDir(), t.TempDir()
+		before := syscall.Umask(mask)
+		err := debianPackage(t.Context(), "amd64", "v1.2.3", noon, bin, scratch, out)
+		syscall.Umask(before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made[i] = filesOf(t, out)
+	}
+	for name, content := range made[0] {
+		if !bytes.Equal(content, made[1][name]) {
+			t.Errorf("%s has other bytes under another umask", name)
+		}
 	}
 }
 

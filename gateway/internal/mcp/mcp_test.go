@@ -184,8 +184,10 @@ func TestAnswersOfTools(t *testing.T) {
 		}},
 		"accounts": {"list_accounts", nil, "GET tokens?count=true&limit=20", []string{`"id":"t1"`, `"state":"cooling"`, `"next":"n"`, `"total":7`}},
 		"some accounts": {
-			"list_accounts", map[string]any{"upstream": "c/x", "state": "cooling", "limit": 2, "cursor": "n"},
-			"GET tokens?count=true&cursor=n&limit=2&state=cooling&upstream=c%2Fx", []string{`"accounts":[]`},
+			"list_accounts",
+			map[string]any{"upstream": "c/x", "state": "cooling", "limit": 2, "cursor": "n"},
+			"GET tokens?count=true&cursor=n&limit=2&state=cooling&upstream=c%2Fx",
+			[]string{`"accounts":[]`},
 		},
 		"an account": {"get_account", map[string]any{"id": "t1"}, "GET tokens/t1/transitions", []string{`"alias":"work"`, `"class":"rate_limit"`, `"more_events":0`}},
 		"models":     {"list_models", nil, "GET models", []string{`"able":1`, `"reason":"cooling"`}},

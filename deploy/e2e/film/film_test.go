@@ -47,7 +47,7 @@ func filmFile(t *testing.T) string {
 func TestFilmIsKept(t *testing.T) {
 	if *makeFilm {
 		film := firstMinute(t)
-		if err := os.WriteFile(filmFile(t), film, 0o644); err != nil { //nolint:gosec // a picture for the README
+		if err := os.WriteFile(filmFile(t), film, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -122,9 +122,8 @@ const firstRequest = `{"model": "gpt-4o", "stream": true, "messages": [{"role": 
 // welcomeOf is what the program says when it is ready, without this machine's port and folder, and
 // up to what to paste.
 func welcomeOf(gateway *stack.Gateway) string {
-	said := gateway.Log()
-	said = said[strings.Index(said, "Carousel is ready."):]
-	said, _, _ = strings.Cut(said, "  Add a token:")
+	_, said, _ := strings.Cut(gateway.Log(), "Carousel is ready.")
+	said, _, _ = strings.Cut("Carousel is ready."+said, "  Add a token:")
 	here, _ := url.Parse(gateway.URL)
 	said = strings.ReplaceAll(said, here.Port(), "3000")
 	return regexp.MustCompile(`data          .*`).ReplaceAllString(said, "data          ./data (Redis: in this process)")

@@ -237,7 +237,7 @@ func (s *fakeSession) acknowledge(t *testing.T, message *tokenstorev1.SessionReq
 
 func (s *fakeSession) grant(t *testing.T, demand *tokenstorev1.Demand, leases ...*tokenstorev1.Lease) {
 	t.Helper()
-	s.send(t, &tokenstorev1.SessionResponse{Grants: []*tokenstorev1.Grant{{DemandId: demand.GetId(), Leases: leases}}})
+	s.send(t, &tokenstorev1.SessionResponse{Grants: []*tokenstorev1.Grant{{DemandId: demand.GetId(), Upstream: demand.GetUpstream(), Leases: leases}}})
 }
 
 // end ends the session in good order.

@@ -260,7 +260,7 @@ func (g *simulatedGateway) serve(left *atomic.Int64) error {
 		for ; waiting < g.out && left.Add(-count) >= 0; waiting++ {
 			g.demand++
 			message.Demands = append(message.Demands, &tokenstorev1.Demand{
-				Id: g.demand, Upstream: g.upstream, Model: "gpt-4", Count: uint32(count), Ahead: g.ahead > 0, //nolint:gosec // few
+				Id: g.demand, Upstream: g.upstream, Model: "gpt-4", Count: uint32(count), Ahead: g.ahead > 0,
 			})
 		}
 	}

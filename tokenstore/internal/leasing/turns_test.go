@@ -36,6 +36,7 @@ func TestAnotherDeskHasItsTurn(t *testing.T) {
 				}
 				d.NoteWaiting(Waiting{Upstream: "u", Desk: c.desk, For: c.waits})
 				time.Sleep(c.ago)
+				synctest.Wait() // a tick of this instant is over
 				began := time.Now()
 				d.end(t, holder, success)
 				time.Sleep(2 * courtesy)

@@ -232,19 +232,29 @@ func TestToolsTellNoSecrets(t *testing.T) {
 	if kept := string(gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/logs?prompts=true", nil).Body); !strings.Contains(kept, contents) {
 		t.Fatalf("the log does not have the contents, so nobody could tell them: %s", kept)
 	}
+	var nameless struct{ ID, Token string } // without an alias it goes by its masked secret elsewhere
+	gateway.MustAdmin(t, http.StatusCreated, http.MethodPost, "/admin/api/tokens", map[string]any{
+		"token": "nl7k-secret-of-an-account-without-an-alias-q3zv", "upstream": "openai",
+	}).JSON(t, &nameless)
+	if nameless.Token != "nl7k…q3zv" {
+		t.Fatalf("the masked secret is %q", nameless.Token)
+	}
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+nameless.ID, map[string]any{"weight": 2})
+	weighed := lastChange(t, gateway, "token changed")
 	var changed switched
-	answers := watching.must("disable_accounts", map[string]any{"ids": []string{token.ID}, "dry_run": false}, &changed)
+	answers := watching.must("disable_accounts", map[string]any{"ids": []string{token.ID, nameless.ID}, "dry_run": false}, &changed)
+	answers += watching.must("get_change", map[string]any{"change_id": weighed}, nil) + watching.must("get_account", map[string]any{"id": nameless.ID}, nil)
 	for tool, input := range map[string]map[string]any{
 		"pool_state": nil, "list_accounts": nil, "list_models": nil, "list_requests": nil, "usage": {"by": []string{"key"}}, "whats_left": nil, "list_activity": nil,
 		"get_account": {"id": token.ID}, "explain_model": {"model": "gpt-4o"}, "get_change": {"change_id": *changed.ChangeID}, "undo_change": {"change_id": *changed.ChangeID},
-		"enable_accounts": {"ids": []string{token.ID}},
+		"enable_accounts": {"ids": []string{token.ID, nameless.ID}},
 	} {
 		answers += watching.must(tool, input, nil)
 	}
 	for _, each := range logged.Requests {
 		answers += watching.must("get_request", map[string]any{"id": each.ID}, nil)
 	}
-	for what, text := range map[string]string{"the token": secret, "the contents": contents, "the key": key, "the admin token": stack.AdminToken} {
+	for what, text := range map[string]string{"the token": secret, "a masked secret": nameless.Token, "the contents": contents, "the key": key, "the admin token": stack.AdminToken} {
 		if strings.Contains(answers, text) {
 			t.Errorf("%s is told", what)
 		}

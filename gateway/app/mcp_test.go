@@ -66,6 +66,8 @@ func TestMCPOnTheWire(t *testing.T) {
 		"another content type":     {"POST", mcpListTools, map[string]string{"Content-Type": "text/plain"}, 415, []string{"application/json"}},
 		"a client that takes less": {"POST", mcpListTools, map[string]string{"Accept": "application/json"}, 400, []string{"Accept"}},
 		"a large body":             {"POST", `{"jsonrpc":"2.0","id":6,"method":"ping","params":{"x":"` + strings.Repeat("x", 300<<10) + `"}}`, nil, 413, []string{"exceeds"}},
+		"a batch":                  {"POST", "[" + mcpListTools + "]", map[string]string{"MCP-Protocol-Version": "2025-03-26"}, 400, []string{"no batches"}},
+		"a subscription":           {"POST", `{"jsonrpc":"2.0","id":7,"method":"subscriptions/listen","params":{}}`, nil, 400, []string{"no streams"}},
 		"a stream":                 {"GET", "", nil, 405, []string{"/mcp does not take GET but POST"}},
 		"the end of a session":     {"DELETE", "", nil, 405, []string{"/mcp does not take DELETE but POST"}},
 		"no key":                   {"POST", mcpListTools, map[string]string{"Authorization": ""}, 401, []string{"no key was sent"}},
@@ -94,6 +96,9 @@ func TestMCPOnTheWire(t *testing.T) {
 			}
 			if kind := w.Header().Get("Content-Type"); c.status == http.StatusOK && kind != "application/json" {
 				t.Errorf("content type %q", kind)
+			}
+			if kept := w.Header().Get("Cache-Control"); c.status == http.StatusOK && kept != "no-store" {
+				t.Errorf("it may be kept: %q", kept)
 			}
 			if c.status == http.StatusMethodNotAllowed && w.Header().Get("Allow") != "POST" {
 				t.Errorf("allowed is %q", w.Header().Get("Allow"))

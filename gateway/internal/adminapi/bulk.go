@@ -18,6 +18,7 @@ import (
 	"carousel.internal/gateway/internal/nullable"
 	"carousel.internal/gateway/internal/storeerr"
 	"carousel.internal/gateway/internal/tokenform"
+	"carousel.internal/gateway/internal/usage"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -249,7 +250,8 @@ func (a *API) bulk(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	names := a.tokenNames(ctx, ids)
+	before := a.knownTokens(ctx, ids)
+	names := usage.Names(before, tokenform.Name)
 	does := a
 	if body.DryRun {
 		does = a.rehearsed(time.Now())
@@ -264,7 +266,7 @@ func (a *API) bulk(c *gin.Context) error {
 	}
 	for some := range slices.Chunk(done, undoIDs) {
 		said := append([]any{"count", len(some), "names", firstNames(some, names)}, untilSaid(until)...)
-		a.NoteUndoable(c, named(action.undo(some), some, names), action.audited, said...)
+		a.NoteUndoable(c, withEnds(named(action.undo(some), some, names), before), action.audited, said...)
 	}
 	return jsonapi.Answer(c, http.StatusOK, bulkAnswer{new(jsonapi.RequestID(c)), len(done), failed.Count, nullable.List(failed.Named), nullable.List(changes)})
 }

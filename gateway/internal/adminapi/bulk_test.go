@@ -1,6 +1,7 @@
 package adminapi_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
@@ -20,6 +23,8 @@ type pool struct {
 	mu      sync.Mutex
 	tokens  []*tokenstorev1.Token
 	updates map[string]*tokenstorev1.UpdateTokenRequest
+	// became is what updates answer; nil: a token with nothing but its id.
+	became *tokenstorev1.Token
 }
 
 func newPool(n int) *pool {
@@ -55,7 +60,7 @@ func (p *pool) UpdateToken(_ context.Context, r *tokenstorev1.UpdateTokenRequest
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.updates[r.GetId()] = r
-	return &tokenstorev1.UpdateTokenResponse{Token: &tokenstorev1.Token{Id: r.GetId()}}, nil
+	return &tokenstorev1.UpdateTokenResponse{Token: cmp.Or(p.became, &tokenstorev1.Token{Id: r.GetId()})}, nil
 }
 
 func TestBulkByAFilter(t *testing.T) {
@@ -101,6 +106,52 @@ func TestBulkByAFilter(t *testing.T) {
 				t.Errorf("%d %s; changed %v", w.Code, w.Body, updated)
 			}
 		})
+	}
+}
+
+// What enabled tokens whose end lies ahead is undone to that end; one that has passed has no say.
+func TestAnUndoOfEnableKeepsTheEnd(t *testing.T) {
+	t.Parallel()
+	ahead := timestamppb.New(time.Now().Add(time.Hour).Truncate(time.Second))
+	for name, c := range map[string]struct{ end, want *timestamppb.Timestamp }{
+		"ahead": {ahead, ahead}, "passed": {moment, nil}, "none": {nil, nil},
+	} {
+		for method, enable := range map[string][2]string{
+			"POST": {"/admin/api/tokens/bulk", `{"action":"enable","ids":["t0"]}`}, "PATCH": {"/admin/api/tokens/t0", `{"enabled":true}`},
+		} {
+			t.Run(name+" "+method, func(t *testing.T) {
+				t.Parallel()
+				p := newPool(1)
+				p.tokens[0].DisabledUntil = c.end
+				p.became = &tokenstorev1.Token{Id: "t0", Enabled: true}
+				if w := sendTo(t, p.store, p, method, enable[0], key, enable[1]); w.Code != 200 || len(p.kept) != 1 {
+					t.Fatalf("%d %s; audited %v", w.Code, w.Body, p.kept)
+				}
+				p.tokens[0] = p.became
+				p.answers = append([]proto.Message{&tokenstorev1.GetUndoResponse{Undo: []*tokenstorev1.AuditUndo{p.kept[0].GetUndo()}}}, p.answers...)
+				if w := sendTo(t, p.store, p, "POST", "/admin/api/audit/r1/undo", key, ""); !strings.Contains(w.Body.String(), `"undone":1`) {
+					t.Fatalf("%d %s", w.Code, w.Body)
+				}
+				if did := p.updates["t0"]; did.GetEnabled() || !proto.Equal(did.GetDisabledUntil(), c.want) {
+					t.Errorf("it was %v", did)
+				}
+			})
+		}
+	}
+}
+
+// An undo that fails on its way is noted, with what it undid before.
+func TestAnUndoThatFailsIsNoted(t *testing.T) {
+	t.Parallel()
+	p := newPool(2)
+	undo := &tokenstorev1.AuditUndo{Enabled: []string{"t1"}, Prices: &tokenstorev1.FormerPrices{}}
+	p.answers = []proto.Message{&tokenstorev1.GetUndoResponse{Undo: []*tokenstorev1.AuditUndo{undo}}} // and no prices
+	w := sendTo(t, p.store, p, "POST", "/admin/api/audit/r1/undo", key, "")
+	if w.Code == 200 || len(p.kept) != 1 || p.kept[0].GetDetails()["count"] != "1" || p.kept[0].GetDetails()["failed"] != "1" {
+		t.Errorf("%d %s; audited %v", w.Code, w.Body, p.kept)
+	}
+	if !strings.Contains(w.log, `"actor":"api 192.0.2.1"`) {
+		t.Errorf("the log does not say who: %s", w.log)
 	}
 }
 

@@ -6,12 +6,15 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/jsonapi"
@@ -66,10 +69,13 @@ func (a *API) undoChange(c *gin.Context) error {
 	}
 	said, err := does.undo(ctx, jsonapi.Actor(c), kept)
 	if err != nil {
-		return err
+		said.Failed++ // what was undone before stays undone, and is noted
 	}
 	if does == a {
 		a.Note(c, "change undone", "change", id, "count", said.Undone, "failed", said.Failed)
+	}
+	if err != nil {
+		return err
 	}
 	return jsonapi.Answer(c, http.StatusOK, said)
 }
@@ -77,7 +83,7 @@ func (a *API) undoChange(c *gin.Context) error {
 // undo undoes what is kept of a request.
 func (a *API) undo(ctx context.Context, actor string, kept *tokenstorev1.GetUndoResponse) (report, error) {
 	said := report{Failures: []notUndone{}}
-	undo := &tokenstorev1.AuditUndo{}
+	undo, ends := &tokenstorev1.AuditUndo{}, map[string]*timestamppb.Timestamp{}
 	for _, each := range kept.GetUndo() {
 		undo.Deleted = append(undo.Deleted, each.GetDeleted()...)
 		undo.Enabled = append(undo.Enabled, each.GetEnabled()...)
@@ -88,6 +94,7 @@ func (a *API) undo(ctx context.Context, actor string, kept *tokenstorev1.GetUndo
 		undo.Prices = cmp.Or(undo.GetPrices(), each.GetPrices())
 		undo.Keys = append(undo.Keys, each.GetKeys()...)
 		undo.Tokens = append(undo.Tokens, each.GetTokens()...)
+		maps.Copy(ends, each.GetDisabledUntil())
 	}
 	a.undoTokens(ctx, &said, undo.GetDeleted(), a.undelete)
 	switched := map[string]bool{}
@@ -99,7 +106,7 @@ func (a *API) undo(ctx context.Context, actor string, kept *tokenstorev1.GetUndo
 			if switched[id] {
 				return false, chat.Errorf(chat.Conflict, "a later change has enabled or disabled it")
 			}
-			return a.switchBack(ctx, id, enabled)
+			return a.switchBack(ctx, id, enabled, ends[id])
 		}
 	}
 	a.undoTokens(ctx, &said, undo.GetEnabled(), switchBack(false))
@@ -139,9 +146,14 @@ func (a *API) undelete(ctx context.Context, id string) (bool, error) {
 	return false, err
 }
 
-// switchBack makes a token enabled or not as it was.
-func (a *API) switchBack(ctx context.Context, id string, enabled bool) (bool, error) {
-	changed, err := a.switchOne(ctx, id, enabled)
+// switchBack makes a token enabled or not as it was: disabled until its former end, where that
+// lies ahead.
+func (a *API) switchBack(ctx context.Context, id string, enabled bool, end *timestamppb.Timestamp) (bool, error) {
+	back := a.switchOne
+	if !enabled && end != nil && end.AsTime().After(time.Now()) {
+		back = func(ctx context.Context, id string, _ bool) (bool, error) { return a.disableOne(ctx, id, end) }
+	}
+	changed, err := back(ctx, id, enabled)
 	if err == nil && !changed {
 		err = chat.Errorf(chat.InvalidRequest, "it has been changed since: it is as it was before already")
 	}

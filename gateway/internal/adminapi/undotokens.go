@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/storeerr"
@@ -22,17 +23,38 @@ const askedAlone = 20
 // tokenNames are what people call tokens, by id, as far as that is known: without a name an id is
 // shown.
 func (a *API) tokenNames(ctx context.Context, ids []string) map[string]string {
+	return usage.Names(a.knownTokens(ctx, ids), tokenform.Name)
+}
+
+// knownTokens are tokens by id, as far as they are known.
+func (a *API) knownTokens(ctx context.Context, ids []string) map[string]*tokenstorev1.Token {
 	if len(ids) > askedAlone {
 		found, _ := usage.FindTokens(ctx, a.Tokens, ids)
-		return usage.Names(found, tokenform.Name)
+		return found
 	}
-	names := make(map[string]string, len(ids))
+	known := make(map[string]*tokenstorev1.Token, len(ids))
 	for _, id := range ids {
 		if found, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: id}); err == nil {
-			names[id] = tokenform.Name(found.GetToken())
+			known[id] = found.GetToken()
 		}
 	}
-	return names
+	return known
+}
+
+// withEnds adds to what undoes a change of tokens until when those were to be disabled that it
+// enabled. nil stays nil.
+func withEnds(undo *tokenstorev1.AuditUndo, before map[string]*tokenstorev1.Token) *tokenstorev1.AuditUndo {
+	for _, id := range undo.GetEnabled() {
+		end := before[id].GetDisabledUntil()
+		if end == nil {
+			continue
+		}
+		if undo.DisabledUntil == nil {
+			undo.DisabledUntil = map[string]*timestamppb.Timestamp{}
+		}
+		undo.DisabledUntil[id] = end
+	}
+	return undo
 }
 
 // namesSaid is how many tokens of many an audit entry names.
@@ -75,6 +97,7 @@ func undoOfEdit(before, after *tokenstorev1.Token, names []string) *tokenstorev1
 	if before.GetEnabled() != after.GetEnabled() && slices.Contains(names, "enabled") {
 		if after.GetEnabled() {
 			undo.Enabled = []string{id}
+			withEnds(undo, map[string]*tokenstorev1.Token{id: before})
 		} else {
 			undo.Disabled = []string{id}
 		}

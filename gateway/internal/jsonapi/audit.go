@@ -35,7 +35,7 @@ func AuditUndoable(c *gin.Context, log *slog.Logger, keep Keep, undo *tokenstore
 		Undo:         undo,
 	}
 	ctx := c.Request.Context()
-	log.InfoContext(ctx, "audit", append(attrs, "action", action, "remote_ip", remote,
+	log.InfoContext(ctx, "audit", append(attrs, "action", action, "actor", entry.GetActor(), "remote_ip", remote,
 		"forwarded_for", entry.GetForwardedFor(), "request_id", entry.GetRequestId())...)
 	if keep == nil {
 		return

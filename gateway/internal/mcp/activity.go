@@ -2,7 +2,10 @@ package mcp
 
 import (
 	"context"
+	"strings"
 	"time"
+
+	"carousel.internal/gateway/internal/caller"
 )
 
 type activityWanted struct {
@@ -64,6 +67,9 @@ func (t toldActivity) shown() deed {
 	}
 	shown := deed{At: t.Entry.At, What: t.Entry.Action, Actor: t.Entry.Actor, Details: map[string]string{}}
 	for name, value := range t.Entry.Details {
+		if (name == "name" || name == "names") && strings.HasPrefix(t.Entry.Action, "token") && mayMask(strings.TrimSuffix(value, ", "+masking)) {
+			continue
+		}
 		shown.Details[name] = *cut(&value)
 	}
 	if t.Entry.Undoable {
@@ -94,7 +100,7 @@ type changeWanted struct {
 	ID string `json:"change_id" jsonschema:"the change's id, as list_activity has it"`
 }
 
-// change is one thing that was changed, or would be.
+// change is one thing that was changed, or would be. An account's name is its alias, or its id.
 type change struct {
 	Kind   string  `json:"kind"`
 	ID     string  `json:"id"`
@@ -122,5 +128,29 @@ func (s *Server) changeOf(ctx context.Context, id string) (changes, error) {
 	if err := checkID("change_id", id); err != nil {
 		return changes{}, err
 	}
-	return get[changes](ctx, s, "audit/"+id, nil)
+	told, err := get[changes](ctx, s, "audit/"+id, nil)
+	admin := visitOf(ctx).from.Kind == caller.Admin
+	for i := range told.Changes {
+		told.Changes[i] = told.Changes[i].shown(admin)
+	}
+	return told, err
+}
+
+// masking is what a masked secret has where its middle was; names that have it are taken for
+// such.
+const masking = "…"
+
+func mayMask(name string) bool { return strings.Contains(name, masking) }
+
+// shown leaves out a masked secret, which accounts without an alias have for a name, and, for
+// others than the admin, what values other things than accounts have.
+func (c change) shown(admin bool) change {
+	if c.Kind == "token" {
+		if mayMask(c.Name) {
+			c.Name = c.ID
+		}
+	} else if !admin {
+		c.Before, c.After = nil, nil
+	}
+	return c
 }

@@ -28,6 +28,9 @@ type question struct {
 
 // ask has the admin API answer a question, for who is visiting.
 func (s *Server) ask(ctx context.Context, q question, into any) error {
+	if q.method != http.MethodGet {
+		ctx = context.WithoutCancel(ctx) // who hangs up leaves nothing half done, and no change that is not audited
+	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	v := visitOf(ctx)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"carousel.internal/gateway/internal/chat"
 )
 
 type modelsWanted struct {
@@ -137,7 +139,7 @@ func (s *Server) explainModel(ctx context.Context, in modelWanted) (explanation,
 		Targets   []toldTarget `json:"targets"`
 		Fallbacks []string     `json:"fallbacks"`
 	}](ctx, s, "explain", values("model", in.Model, "dialect", in.Dialect, "key", in.Key))
-	shown := explanation{Model: told.Model, Upstream: told.Upstream, Chosen: told.Chosen, Targets: []target{}}
+	shown := explanation{Model: chat.Cut(told.Model, maxText), Upstream: told.Upstream, Chosen: told.Chosen, Targets: []target{}}
 	if told.Route != nil {
 		shown.Route = &told.Route.Name
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"carousel.internal/gateway/internal/chat"
 )
 
 // poolState is how the pool stands.
@@ -84,6 +86,9 @@ func (s *Server) poolState(ctx context.Context, _ nothing) (poolState, error) {
 	}
 	state.Pools, state.More = first(pools)
 	state.Warnings, _ = first(told.Warnings)
+	for i := range state.Warnings {
+		state.Warnings[i].Text = chat.Cut(state.Warnings[i].Text, maxText)
+	}
 	state.Sentence = sentenceOf(state.Able, state.All, pools)
 	return state, nil
 }

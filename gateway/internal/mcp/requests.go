@@ -3,6 +3,8 @@ package mcp
 import (
 	"context"
 	"time"
+
+	"carousel.internal/gateway/internal/chat"
 )
 
 type requestsWanted struct {
@@ -64,7 +66,7 @@ type toldRequest struct {
 func (t toldRequest) shown() request {
 	r := t.request
 	r.TokenID, r.TokenAlias, r.KeyID = t.TokenID, t.TokenAlias, t.KeyID
-	r.Error = cut(r.Error)
+	r.Error, r.Model = cut(r.Error), chat.Cut(r.Model, maxText)
 	return r
 }
 

@@ -2,7 +2,10 @@ package mcp
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"strconv"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -18,26 +21,42 @@ const (
 )
 
 // reader adds a tool that changes nothing.
-func reader[In, Out any](server *sdk.Server, name, title, description string, look func(context.Context, In) (Out, error)) {
+func reader[In, Out any](server toolbox, name, title, description string, look func(context.Context, In) (Out, error)) {
 	add(server, name, title, description, &sdk.ToolAnnotations{ReadOnlyHint: true, IdempotentHint: true, OpenWorldHint: new(false)}, look)
 }
 
-// writer adds a tool that changes the pool, and can be undone.
-func writer[In, Out any](server *sdk.Server, name, title, description string, destructive bool, do func(context.Context, In) (Out, error)) {
+// writer adds a tool that changes the pool.
+func writer[In, Out any](server toolbox, name, title, description string, destructive bool, do func(context.Context, In) (Out, error)) {
 	add(server, name, title, description, &sdk.ToolAnnotations{DestructiveHint: &destructive, IdempotentHint: true, OpenWorldHint: new(false)}, do)
 }
 
-func add[In, Out any](server *sdk.Server, name, title, description string, hints *sdk.ToolAnnotations, do func(context.Context, In) (Out, error)) {
+// toolbox is a server that tools are added to, and the log of what they should not do.
+type toolbox struct {
+	*sdk.Server
+
+	log *slog.Logger
+}
+
+func add[In, Out any](server toolbox, name, title, description string, hints *sdk.ToolAnnotations, do func(context.Context, In) (Out, error)) {
 	hints.Title = title
-	sdk.AddTool(server, &sdk.Tool{Name: name, Title: title, Description: description, Annotations: hints},
-		func(ctx context.Context, _ *sdk.CallToolRequest, in In) (*sdk.CallToolResult, Out, error) {
-			out, err := do(ctx, in)
+	sdk.AddTool(server.Server, &sdk.Tool{Name: name, Title: title, Description: description, Annotations: hints},
+		func(ctx context.Context, _ *sdk.CallToolRequest, in In) (_ *sdk.CallToolResult, out Out, err error) {
+			defer func() { // in a goroutine of the SDK's, where a panic would end the gateway
+				if fault := recover(); fault != nil {
+					server.log.LogAttrs(ctx, slog.LevelError, "tool panicked", slog.String("tool", name), slog.String("request_id", visitOf(ctx).id),
+						slog.String("panic", fmt.Sprint(fault)), slog.String("stack", string(debug.Stack())))
+					err = errors.New("internal error")
+				}
+			}()
+			if out, err = do(ctx, in); err != nil {
+				err = errors.New(chat.Cut(err.Error(), maxText))
+			}
 			return nil, out, err
 		})
 }
 
 // addReaders adds the tools that look.
-func (s *Server) addReaders(server *sdk.Server) {
+func (s *Server) addReaders(server toolbox) {
 	reader(server, "pool_state", "State of the pool", "How the pool stands, in a sentence and by upstream: how many accounts can serve, what keeps the others, and what all fail for alike. Begin here.", s.poolState)
 	reader(server, "list_accounts", "Accounts", "Lists accounts of the pool, filtered and in pages. Secrets are never told.", s.listAccounts)
 	reader(server, "get_account", "One account", "Shows one account and what has happened to it: when it cooled or was parked, for which class of failure, and what was undone.", s.getAccount)
@@ -48,14 +67,14 @@ func (s *Server) addReaders(server *sdk.Server) {
 	reader(server, "usage", "Use", "Adds up requests, tokens and cost over a time, by key, account, model, upstream, day or hour.", s.usage)
 	reader(server, "whats_left", "What is left", "What the accounts of each upstream have left of their quotas, and when that is used up at the present rate.", s.whatsLeft)
 	reader(server, "list_activity", "Activity", "Lists what admins and agents did, and what happened to accounts by itself, newest first. An entry that can be undone has a change_id.", s.listActivity)
-	reader(server, "get_change", "One change", "Shows what one change was: what was changed, from what to what.", s.getChange)
+	reader(server, "get_change", "One change", "Shows what one change was: what was changed, and for accounts from what to what. The admin token sees that of settings, keys and all else, too.", s.getChange)
 }
 
 // addWriters adds the tools that change the pool.
-func (s *Server) addWriters(server *sdk.Server) {
+func (s *Server) addWriters(server toolbox) {
 	writer(server, "disable_accounts", "Disable accounts", "Takes accounts out of rotation, for good or until a time. Without dry_run: false it only says what would change.", true, s.disableAccounts)
 	writer(server, "enable_accounts", "Enable accounts", "Puts disabled accounts back into rotation. Without dry_run: false it only says what would change.", false, s.enableAccounts)
-	writer(server, "undo_change", "Undo a change", "Takes back what one change did, as far as nobody has changed it since. Keys with the scope pool:write undo changes of accounts; the admin token undoes all that can be. Without dry_run: false it only says what would be undone.", true, s.undoChange)
+	writer(server, "undo_change", "Undo a change", "Takes back what one change did, as far as nobody has changed it since. What an undo did can't be undone: do it anew. Keys with the scope pool:write undo changes of accounts; the admin token undoes all that can be. Without dry_run: false it only says what would be undone.", true, s.undoChange)
 }
 
 // nothing is the input of a tool that asks for none.

@@ -25,7 +25,7 @@ type done struct {
 	// Count is how many were changed, or would be; the others were so before.
 	Count   int      `json:"count"`
 	Changes []change `json:"changes"`
-	// Until is when disabled accounts are enabled again; null: never by itself.
+	// Until is when those accounts are enabled again; null: never by itself, or none was disabled.
 	Until    *string   `json:"until"`
 	Failed   int       `json:"failed"`
 	Failures []failure `json:"failures"`
@@ -59,7 +59,9 @@ func (s *Server) disableAccounts(ctx context.Context, in disabling) (done, error
 		body["until"], until = in.Until, &in.Until
 	}
 	said, err := s.switchAccounts(ctx, in.IDs, body, in.only())
-	said.Until = until
+	if said.Count > 0 { // those that were disabled before keep their end
+		said.Until = until
+	}
 	return said, err
 }
 
@@ -91,6 +93,9 @@ func (s *Server) switchAccounts(ctx context.Context, ids []string, body map[stri
 	}
 	said := done{DryRun: dry, Count: told.Count, Failed: told.Failed, Failures: []failure{}}
 	said.Changes, _ = first(told.Changes)
+	for i := range said.Changes {
+		said.Changes[i] = said.Changes[i].shown(false)
+	}
 	for _, each := range told.Failures {
 		said.Failures = append(said.Failures, failure{each.TokenID, each.Reason})
 	}

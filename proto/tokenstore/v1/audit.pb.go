@@ -215,7 +215,9 @@ type AuditUndo struct {
 	// Tokens of which something else was changed.
 	Tokens []*FormerToken `protobuf:"bytes,9,rep,name=tokens,proto3" json:"tokens,omitempty"`
 	// What people call the tokens, by id: an alias, or a masked secret.
-	Names         map[string]string `protobuf:"bytes,10,rep,name=names,proto3" json:"names,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Names map[string]string `protobuf:"bytes,10,rep,name=names,proto3" json:"names,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Until when enabled tokens were to be disabled, by id; of those that had an end.
+	DisabledUntil map[string]*timestamppb.Timestamp `protobuf:"bytes,11,rep,name=disabled_until,json=disabledUntil,proto3" json:"disabled_until,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -316,6 +318,13 @@ func (x *AuditUndo) GetTokens() []*FormerToken {
 func (x *AuditUndo) GetNames() map[string]string {
 	if x != nil {
 		return x.Names
+	}
+	return nil
+}
+
+func (x *AuditUndo) GetDisabledUntil() map[string]*timestamppb.Timestamp {
+	if x != nil {
+		return x.DisabledUntil
 	}
 	return nil
 }
@@ -1406,7 +1415,7 @@ const file_tokenstore_v1_audit_proto_rawDesc = "" +
 	" \x01(\bR\bundoable\x1a:\n" +
 	"\fDetailsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x86\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb8\x05\n" +
 	"\tAuditUndo\x12\x18\n" +
 	"\adeleted\x18\x01 \x03(\tR\adeleted\x12\x18\n" +
 	"\aenabled\x18\x02 \x03(\tR\aenabled\x12\x1a\n" +
@@ -1418,11 +1427,15 @@ const file_tokenstore_v1_audit_proto_rawDesc = "" +
 	"\x06prices\x18\b \x01(\v2\x1b.tokenstore.v1.FormerPricesR\x06prices\x122\n" +
 	"\x06tokens\x18\t \x03(\v2\x1a.tokenstore.v1.FormerTokenR\x06tokens\x129\n" +
 	"\x05names\x18\n" +
-	" \x03(\v2#.tokenstore.v1.AuditUndo.NamesEntryR\x05names\x1a8\n" +
+	" \x03(\v2#.tokenstore.v1.AuditUndo.NamesEntryR\x05names\x12R\n" +
+	"\x0edisabled_until\x18\v \x03(\v2+.tokenstore.v1.AuditUndo.DisabledUntilEntryR\rdisabledUntil\x1a8\n" +
 	"\n" +
 	"NamesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x95\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a\\\n" +
+	"\x12DisabledUntilEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x120\n" +
+	"\x05value\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05value:\x028\x01\"\x95\x01\n" +
 	"\vFormerToken\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06fields\x18\x02 \x03(\tR\x06fields\x12,\n" +
@@ -1522,7 +1535,7 @@ func file_tokenstore_v1_audit_proto_rawDescGZIP() []byte {
 }
 
 var file_tokenstore_v1_audit_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_tokenstore_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_tokenstore_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_tokenstore_v1_audit_proto_goTypes = []any{
 	(ActivitySource)(0),           // 0: tokenstore.v1.ActivitySource
 	(*AuditEntry)(nil),            // 1: tokenstore.v1.AuditEntry
@@ -1546,15 +1559,16 @@ var file_tokenstore_v1_audit_proto_goTypes = []any{
 	(*TokenEvent)(nil),            // 19: tokenstore.v1.TokenEvent
 	nil,                           // 20: tokenstore.v1.AuditEntry.DetailsEntry
 	nil,                           // 21: tokenstore.v1.AuditUndo.NamesEntry
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
-	(*Page)(nil),                  // 23: tokenstore.v1.Page
-	(*Route)(nil),                 // 24: tokenstore.v1.Route
-	(*ClientKey)(nil),             // 25: tokenstore.v1.ClientKey
-	(*Price)(nil),                 // 26: tokenstore.v1.Price
-	(*Transition)(nil),            // 27: tokenstore.v1.Transition
+	nil,                           // 22: tokenstore.v1.AuditUndo.DisabledUntilEntry
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	(*Page)(nil),                  // 24: tokenstore.v1.Page
+	(*Route)(nil),                 // 25: tokenstore.v1.Route
+	(*ClientKey)(nil),             // 26: tokenstore.v1.ClientKey
+	(*Price)(nil),                 // 27: tokenstore.v1.Price
+	(*Transition)(nil),            // 28: tokenstore.v1.Transition
 }
 var file_tokenstore_v1_audit_proto_depIdxs = []int32{
-	22, // 0: tokenstore.v1.AuditEntry.at:type_name -> google.protobuf.Timestamp
+	23, // 0: tokenstore.v1.AuditEntry.at:type_name -> google.protobuf.Timestamp
 	20, // 1: tokenstore.v1.AuditEntry.details:type_name -> tokenstore.v1.AuditEntry.DetailsEntry
 	2,  // 2: tokenstore.v1.AuditEntry.undo:type_name -> tokenstore.v1.AuditUndo
 	5,  // 3: tokenstore.v1.AuditUndo.settings:type_name -> tokenstore.v1.FormerSetting
@@ -1564,38 +1578,40 @@ var file_tokenstore_v1_audit_proto_depIdxs = []int32{
 	9,  // 7: tokenstore.v1.AuditUndo.prices:type_name -> tokenstore.v1.FormerPrices
 	3,  // 8: tokenstore.v1.AuditUndo.tokens:type_name -> tokenstore.v1.FormerToken
 	21, // 9: tokenstore.v1.AuditUndo.names:type_name -> tokenstore.v1.AuditUndo.NamesEntry
-	4,  // 10: tokenstore.v1.FormerToken.edit:type_name -> tokenstore.v1.TokenEdit
-	4,  // 11: tokenstore.v1.FormerToken.became:type_name -> tokenstore.v1.TokenEdit
-	23, // 12: tokenstore.v1.FormerPage.page:type_name -> tokenstore.v1.Page
-	24, // 13: tokenstore.v1.FormerRoute.route:type_name -> tokenstore.v1.Route
-	24, // 14: tokenstore.v1.FormerRoute.became:type_name -> tokenstore.v1.Route
-	25, // 15: tokenstore.v1.FormerKey.key:type_name -> tokenstore.v1.ClientKey
-	25, // 16: tokenstore.v1.FormerKey.became:type_name -> tokenstore.v1.ClientKey
-	26, // 17: tokenstore.v1.FormerPrices.prices:type_name -> tokenstore.v1.Price
-	2,  // 18: tokenstore.v1.GetUndoResponse.undo:type_name -> tokenstore.v1.AuditUndo
-	22, // 19: tokenstore.v1.GetUndoResponse.at:type_name -> google.protobuf.Timestamp
-	1,  // 20: tokenstore.v1.RecordAuditRequest.entry:type_name -> tokenstore.v1.AuditEntry
-	1,  // 21: tokenstore.v1.ListAuditResponse.entries:type_name -> tokenstore.v1.AuditEntry
-	0,  // 22: tokenstore.v1.ListActivityRequest.source:type_name -> tokenstore.v1.ActivitySource
-	22, // 23: tokenstore.v1.ListActivityRequest.from:type_name -> google.protobuf.Timestamp
-	22, // 24: tokenstore.v1.ListActivityRequest.to:type_name -> google.protobuf.Timestamp
-	18, // 25: tokenstore.v1.ListActivityResponse.activities:type_name -> tokenstore.v1.Activity
-	1,  // 26: tokenstore.v1.Activity.entry:type_name -> tokenstore.v1.AuditEntry
-	19, // 27: tokenstore.v1.Activity.event:type_name -> tokenstore.v1.TokenEvent
-	27, // 28: tokenstore.v1.TokenEvent.transition:type_name -> tokenstore.v1.Transition
-	12, // 29: tokenstore.v1.AuditService.RecordAudit:input_type -> tokenstore.v1.RecordAuditRequest
-	14, // 30: tokenstore.v1.AuditService.ListAudit:input_type -> tokenstore.v1.ListAuditRequest
-	10, // 31: tokenstore.v1.AuditService.GetUndo:input_type -> tokenstore.v1.GetUndoRequest
-	16, // 32: tokenstore.v1.AuditService.ListActivity:input_type -> tokenstore.v1.ListActivityRequest
-	13, // 33: tokenstore.v1.AuditService.RecordAudit:output_type -> tokenstore.v1.RecordAuditResponse
-	15, // 34: tokenstore.v1.AuditService.ListAudit:output_type -> tokenstore.v1.ListAuditResponse
-	11, // 35: tokenstore.v1.AuditService.GetUndo:output_type -> tokenstore.v1.GetUndoResponse
-	17, // 36: tokenstore.v1.AuditService.ListActivity:output_type -> tokenstore.v1.ListActivityResponse
-	33, // [33:37] is the sub-list for method output_type
-	29, // [29:33] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	22, // 10: tokenstore.v1.AuditUndo.disabled_until:type_name -> tokenstore.v1.AuditUndo.DisabledUntilEntry
+	4,  // 11: tokenstore.v1.FormerToken.edit:type_name -> tokenstore.v1.TokenEdit
+	4,  // 12: tokenstore.v1.FormerToken.became:type_name -> tokenstore.v1.TokenEdit
+	24, // 13: tokenstore.v1.FormerPage.page:type_name -> tokenstore.v1.Page
+	25, // 14: tokenstore.v1.FormerRoute.route:type_name -> tokenstore.v1.Route
+	25, // 15: tokenstore.v1.FormerRoute.became:type_name -> tokenstore.v1.Route
+	26, // 16: tokenstore.v1.FormerKey.key:type_name -> tokenstore.v1.ClientKey
+	26, // 17: tokenstore.v1.FormerKey.became:type_name -> tokenstore.v1.ClientKey
+	27, // 18: tokenstore.v1.FormerPrices.prices:type_name -> tokenstore.v1.Price
+	2,  // 19: tokenstore.v1.GetUndoResponse.undo:type_name -> tokenstore.v1.AuditUndo
+	23, // 20: tokenstore.v1.GetUndoResponse.at:type_name -> google.protobuf.Timestamp
+	1,  // 21: tokenstore.v1.RecordAuditRequest.entry:type_name -> tokenstore.v1.AuditEntry
+	1,  // 22: tokenstore.v1.ListAuditResponse.entries:type_name -> tokenstore.v1.AuditEntry
+	0,  // 23: tokenstore.v1.ListActivityRequest.source:type_name -> tokenstore.v1.ActivitySource
+	23, // 24: tokenstore.v1.ListActivityRequest.from:type_name -> google.protobuf.Timestamp
+	23, // 25: tokenstore.v1.ListActivityRequest.to:type_name -> google.protobuf.Timestamp
+	18, // 26: tokenstore.v1.ListActivityResponse.activities:type_name -> tokenstore.v1.Activity
+	1,  // 27: tokenstore.v1.Activity.entry:type_name -> tokenstore.v1.AuditEntry
+	19, // 28: tokenstore.v1.Activity.event:type_name -> tokenstore.v1.TokenEvent
+	28, // 29: tokenstore.v1.TokenEvent.transition:type_name -> tokenstore.v1.Transition
+	23, // 30: tokenstore.v1.AuditUndo.DisabledUntilEntry.value:type_name -> google.protobuf.Timestamp
+	12, // 31: tokenstore.v1.AuditService.RecordAudit:input_type -> tokenstore.v1.RecordAuditRequest
+	14, // 32: tokenstore.v1.AuditService.ListAudit:input_type -> tokenstore.v1.ListAuditRequest
+	10, // 33: tokenstore.v1.AuditService.GetUndo:input_type -> tokenstore.v1.GetUndoRequest
+	16, // 34: tokenstore.v1.AuditService.ListActivity:input_type -> tokenstore.v1.ListActivityRequest
+	13, // 35: tokenstore.v1.AuditService.RecordAudit:output_type -> tokenstore.v1.RecordAuditResponse
+	15, // 36: tokenstore.v1.AuditService.ListAudit:output_type -> tokenstore.v1.ListAuditResponse
+	11, // 37: tokenstore.v1.AuditService.GetUndo:output_type -> tokenstore.v1.GetUndoResponse
+	17, // 38: tokenstore.v1.AuditService.ListActivity:output_type -> tokenstore.v1.ListActivityResponse
+	35, // [35:39] is the sub-list for method output_type
+	31, // [31:35] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_tokenstore_v1_audit_proto_init() }
@@ -1617,7 +1633,7 @@ func file_tokenstore_v1_audit_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_tokenstore_v1_audit_proto_rawDesc), len(file_tokenstore_v1_audit_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   21,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"net"
 	"slices"
 	"strings"
@@ -41,6 +42,27 @@ func (r *readUse) taken() []string {
 	taken := slices.Sorted(slices.Values(r.keys))
 	r.keys = nil
 	return taken
+}
+
+// namedServer tells which run of a server it is.
+type namedServer struct{ run string }
+
+func (*namedServer) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+func (n *namedServer) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if info, is := cmd.(*redis.StringCmd); is && cmd.Name() == "info" {
+			info.SetVal("# Server\r\nrun_id:" + n.run + "\r\n")
+			return nil
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (*namedServer) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 // What is over is read once, what is not again when requests have come, and every answer is that of
@@ -102,10 +124,28 @@ func TestUseIsReadAgainWhereItMayHaveChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask("a day of another size", "day:20760")
-	if err := store.PrepareLog(t.Context()); err != nil {
-		t.Fatal(err)
+	prepare := func() {
+		t.Helper()
+		if err := store.PrepareLog(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
+	prepare()
+	prepare()
+	ask("the log was looked at")
+	store.used.forget(time.Now())
+	ask("they were asked for of late, whatever Redis's clock says")
+	server := &namedServer{run: "one"}
+	client.AddHook(server)
+	prepare()
+	prepare()
+	ask("the server has a name")
+	server.run = "another"
+	prepare()
 	ask("the data may be another's", "day:20760", "day:20761", "day:20762")
+	store.logFence.close(errors.New("away"))
+	prepare()
+	ask("the log was away", "day:20760", "day:20761", "day:20762")
 	if err := client.FlushDB(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}

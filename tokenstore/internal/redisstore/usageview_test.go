@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -182,5 +183,57 @@ func TestTheViewOfUseIsBounded(t *testing.T) {
 	v.forget(now.Add(useForgotten + time.Minute))
 	if v.find("a", 4, "", now) != nil || v.find("b", 6, "", now) == nil || v.cells != 6 {
 		t.Errorf("%d cells", v.cells)
+	}
+}
+
+// What was added up for questions is bounded, too, and the cells that it comes from stay.
+func TestWhatIsAddedUpIsBounded(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 3, 9, 0, 0, 0, time.UTC)
+	v := newUseView()
+	v.most = 10
+	var all []*usage.Cells
+	for _, key := range []string{"a", "b"} {
+		cells := usage.NewCells(5)
+		for i := range 5 {
+			if err := cells.Put(fmt.Sprintf("t%d\nu\nm", i), "0 0 0 0 0 0 0 0 0 1 0 0 0 0 0 0 0 0"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v.keep(key, viewedStep{cells: cells, closed: true, asked: now})
+		all = append(all, cells)
+	}
+	ask := func(group ...usage.Dimension) {
+		t.Helper()
+		answer, err := usage.Ask(usage.Question{From: now.Add(-time.Hour), To: now, Group: group}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{"a", "b"} {
+			known := v.find(key, 5, "", now)
+			if known == nil {
+				t.Fatalf("%s is gone", key)
+			}
+			if err := answer.AddKnown(answer.Steps[0], known); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 3 {
+		for _, group := range [][]usage.Dimension{{usage.Token}, {usage.Token, usage.Model}, {usage.Token, usage.Upstream}, {usage.Upstream}} {
+			ask(group...)
+			if added := all[0].Added() + all[1].Added(); added == 0 || added > v.most+2*5 {
+				t.Errorf("%d are kept that were added up", added)
+			}
+		}
+	}
+	v.find("a", 5, "", now)
+	v.find("b", 5, "", now)
+	if added := all[0].Added() + all[1].Added(); added > v.most || added != v.added {
+		t.Errorf("%d are kept that were added up, counted as %d", added, v.added)
+	}
+	v.forget(now.Add(useForgotten))
+	if v.cells != 0 || v.added != 0 {
+		t.Errorf("of nothing there are %d and %d", v.cells, v.added)
 	}
 }

@@ -112,6 +112,27 @@ func TestColumnsOfRequests(t *testing.T) {
 	}
 }
 
+// New rows have the columns of the page that they come to, whatever was chosen elsewhere since.
+func TestLiveTailHasTheColumnsOfItsPage(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	with := func(columns string) string {
+		return site.session.Cookie(r).String() + "; carousel_request_columns=" + columns
+	}
+	page := parse(t, site.get(t, "/admin/logs", "Cookie", with("id.model")).Body)
+	columns := attribute(page.byID("log-rows"), "data-columns")
+	if columns != "model.id" {
+		t.Fatalf("the page has %q", columns)
+	}
+	for asked, cells := range map[string]int{columns: 3, columns + ".mood": 3, "none": 1} {
+		rows := site.get(t, "/admin/logs/tail?after=n0&columns="+asked, "Cookie", with("outcome.total.cost.attempts")).Body.String()
+		if got := strings.Count(rows, "<td") + strings.Count(rows, "<th"); got != cells*strings.Count(rows, "<tr") || got == 0 {
+			t.Errorf("%s: %d cells, want %d a row: %s", asked, got, cells, rows)
+		}
+	}
+}
+
 // The filters of the page keep the columns of its address, and the file does not have them.
 func TestColumnsStayInAddresses(t *testing.T) {
 	t.Parallel()

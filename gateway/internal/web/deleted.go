@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"net/url"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -20,14 +22,18 @@ var deletedPage = view{"deleted", "deleted", (*Site).loadDeleted}
 const deletedPath = tokensPath + "/deleted"
 
 const (
-	// deletedShown bounds the tokens that the page names, and deletionsOpened the changes of many
-	// that it looks into, newest first.
+	// deletedShown bounds the tokens that the page names, deletionsOpened the changes of many that it
+	// looks into, newest first, and deletionsLooked the tokens of which it asks whether they are back,
+	// beside those of the last such change.
 	deletedShown    = 200
-	deletionsOpened = 20
+	deletionsOpened = 10
+	deletionsLooked = 5000
 	// actionsScanned bounds the actions among which it looks for deletions.
 	actionsScanned = 4000
 	// actionsPerCall is how many one call of the tokenstore answers at most.
 	actionsPerCall = 1000
+	// idsPerCall is of how many tokens one call of it tells at most.
+	idsPerCall = 1000
 )
 
 // deletion is what one request of an admin has deleted and nobody has brought back.
@@ -38,6 +44,8 @@ type deletion struct {
 	Many bool
 	// More is how many others were deleted that are not named.
 	More uint64
+	// Lost: which they were is not kept any more, nor whether some are back.
+	Lost bool
 }
 
 // Until is when they can't be brought back any more.
@@ -53,7 +61,7 @@ type deletedToken struct{ ID, Name string }
 
 type deletedData struct {
 	Deletions []deletion
-	// Partial: there was more activity than the page looks at.
+	// Partial: there was more than the page looks at or has room for.
 	Partial bool
 	// Restored is the name of the token that was just brought back; empty: none was.
 	Restored string
@@ -65,8 +73,8 @@ func (s *Site) loadDeleted(ctx context.Context, c *gin.Context) (any, error) {
 	if err != nil {
 		return data, err
 	}
-	data.Partial = partial
-	data.Deletions, err = s.deletions(ctx, actions)
+	data.Deletions, data.Partial, err = s.deletions(ctx, actions)
+	data.Partial = data.Partial || partial
 	return data, err
 }
 
@@ -93,64 +101,144 @@ func (s *Site) actionsSince(ctx context.Context, since time.Time) (actions []*to
 	return actions, true, nil
 }
 
-// deletions are those among the actions of which something is still gone.
-func (s *Site) deletions(ctx context.Context, actions []*tokenstorev1.AuditEntry) ([]deletion, error) {
-	var found []deletion
-	back := map[string]bool{}    // tokens that are there again, or are listed as deleted later
-	settled := map[string]bool{} // requests that were undone, or are listed
-	opened, named := 0, 0
+// deletions are those among the actions of which something is still gone, and whether there are more
+// than are listed.
+func (s *Site) deletions(ctx context.Context, actions []*tokenstorev1.AuditEntry) (found []deletion, partial bool, err error) {
+	listed := deletionList{site: s, back: map[string]bool{}, settled: map[string]bool{}, lost: map[string]int{}}
 	for _, entry := range actions {
-		id := entry.GetDetails()["token_id"]
-		switch entry.GetAction() {
-		case "token restored":
-			back[id] = true
-		case "change undone":
-			settled[entry.GetDetails()["change"]] = entry.GetDetails()["failed"] == "0"
-		case "token deleted":
-			if back[id] || settled[entry.GetRequestId()] || named == deletedShown {
-				continue
-			}
-			back[id], named = true, named+1
-			one := deletedToken{id, cmp.Or(entry.GetDetails()["name"], id)}
-			found = append(found, deletion{AuditEntry: entry, Tokens: []deletedToken{one}})
-		case "tokens deleted":
-			if settled[entry.GetRequestId()] || opened == deletionsOpened || named == deletedShown {
-				continue
-			}
-			settled[entry.GetRequestId()], opened = true, opened+1
-			many, err := s.deletedTogether(ctx, entry, back, deletedShown-named)
-			if err != nil {
-				return found, err
-			}
-			if named += len(many.Tokens); len(many.Tokens) > 0 {
-				found = append(found, many)
-			}
+		if err := listed.take(ctx, entry); err != nil {
+			return nil, false, err
 		}
 	}
-	return found, nil
+	there, err := s.tokensThere(ctx, listed.found)
+	if err != nil {
+		return nil, false, err
+	}
+	left := deletedShown
+	for _, each := range listed.found {
+		each.Tokens = slices.DeleteFunc(each.Tokens, func(token deletedToken) bool { return there[token.ID] })
+		gone := len(each.Tokens)
+		if each.Lost {
+			found = append(found, each)
+			continue
+		}
+		each.Tokens = each.Tokens[:min(gone, left)]
+		left -= len(each.Tokens)
+		each.More = uint64(gone - len(each.Tokens))
+		switch {
+		case gone > 0 && (each.Many || each.More == 0):
+			found = append(found, each)
+		case gone > 0:
+			listed.partial = true
+		}
+	}
+	return found, listed.partial, nil
 }
 
-// deletedTogether are the tokens that one request has deleted and that are not back, the first few
-// of them by name.
-func (s *Site) deletedTogether(ctx context.Context, entry *tokenstorev1.AuditEntry, back map[string]bool, most int) (deletion, error) {
-	many := deletion{AuditEntry: entry, Many: true}
-	kept, err := s.Audit.GetUndo(ctx, &tokenstorev1.GetUndoRequest{RequestId: entry.GetRequestId()})
-	if err != nil {
-		return many, err
-	}
-	for _, undo := range kept.GetUndo() {
-		for _, id := range undo.GetDeleted() {
-			if back[id] {
-				continue
-			}
-			if back[id] = true; len(many.Tokens) == most {
-				many.More++
-				continue
-			}
-			many.Tokens = append(many.Tokens, deletedToken{id, cmp.Or(undo.GetNames()[id], id)})
+// deletionList gathers deletions from actions, newest first.
+type deletionList struct {
+	site  *Site
+	found []deletion
+	// partial: there are more than are looked at.
+	partial bool
+	// back are tokens that are there again, or are listed as deleted later.
+	back map[string]bool
+	// settled are requests that were undone, or are listed.
+	settled map[string]bool
+	// lost are the places in found of requests of which it is not kept what they have deleted, and
+	// trimmed tells that there is one: nothing is kept of older ones either.
+	lost    map[string]int
+	trimmed bool
+	// opened is how many changes of many were looked into, and looked how many tokens were found.
+	opened, looked int
+}
+
+// take takes in an action.
+func (l *deletionList) take(ctx context.Context, entry *tokenstorev1.AuditEntry) error {
+	request, details := entry.GetRequestId(), entry.GetDetails()
+	id := details["token_id"]
+	switch entry.GetAction() {
+	case "token restored":
+		l.back[id] = true
+	case "change undone":
+		undone := details["change"]
+		l.settled[undone] = l.settled[undone] || details["failed"] == "0"
+	case "token deleted":
+		if l.back[id] || l.settled[request] {
+			return nil
+		}
+		if l.looked >= deletionsLooked {
+			l.partial = true
+			return nil
+		}
+		l.back[id] = true
+		l.looked++
+		l.found = append(l.found, deletion{AuditEntry: entry, Tokens: []deletedToken{{id, cmp.Or(details["name"], id)}}})
+	case "tokens deleted":
+		count, _ := strconv.ParseUint(details["count"], 10, 64) // where there is none, 0
+		if place, lost := l.lost[request]; lost {
+			l.found[place].More += count
+			return nil
+		}
+		if !l.settled[request] {
+			return l.open(ctx, entry, count)
 		}
 	}
-	return many, nil
+	return nil
+}
+
+// open looks into a change of many that has deleted so many tokens, and maybe more.
+func (l *deletionList) open(ctx context.Context, entry *tokenstorev1.AuditEntry, count uint64) error {
+	if l.opened == deletionsOpened || l.looked >= deletionsLooked {
+		l.partial = true
+		return nil
+	}
+	l.opened++
+	many := deletion{AuditEntry: entry, Many: true}
+	if entry.GetUndoable() && !l.trimmed {
+		kept, err := l.site.Audit.GetUndo(ctx, &tokenstorev1.GetUndoRequest{RequestId: entry.GetRequestId()})
+		if err != nil {
+			return err
+		}
+		l.trimmed = len(kept.GetUndo()) == 0
+		for _, undo := range kept.GetUndo() {
+			for _, id := range undo.GetDeleted() {
+				if !l.back[id] {
+					l.back[id] = true
+					many.Tokens = append(many.Tokens, deletedToken{id, cmp.Or(undo.GetNames()[id], id)})
+				}
+			}
+		}
+		l.looked += len(many.Tokens)
+	}
+	if !entry.GetUndoable() || l.trimmed {
+		many.Lost, many.More = true, count
+		l.lost[entry.GetRequestId()] = len(l.found)
+	}
+	l.settled[entry.GetRequestId()] = true
+	l.found = append(l.found, many)
+	return nil
+}
+
+// tokensThere are those of the deleted tokens that are there again, however they came back.
+func (s *Site) tokensThere(ctx context.Context, deletions []deletion) (map[string]bool, error) {
+	var ids []string
+	for _, each := range deletions {
+		for _, token := range each.Tokens {
+			ids = append(ids, token.ID)
+		}
+	}
+	there := map[string]bool{}
+	for some := range slices.Chunk(ids, idsPerCall) {
+		answer, err := s.Tokens.ListTokens(ctx, &tokenstorev1.ListTokensRequest{Ids: some, Limit: idsPerCall, Brief: true})
+		if err != nil {
+			return nil, err
+		}
+		for _, token := range answer.GetTokens() {
+			there[token.GetId()] = true
+		}
+	}
+	return there, nil
 }
 
 // POST /admin/tokens/deleted: brings the token with the `id` back.

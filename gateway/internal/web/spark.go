@@ -19,6 +19,10 @@ const (
 	sparkHeight = 8.0
 	// sparksKept is for how long they are shown again: each look adds up a day's use.
 	sparksKept = time.Minute
+	// sparksAgain is after how long they are looked up again where they could not be had, and
+	// sparksTimeout how long a look may take: less, so that there is one at a time.
+	sparksAgain   = 5 * time.Second
+	sparksTimeout = 3 * time.Second
 )
 
 // spark is how many requests a token had in each of the last hours, as a small picture.
@@ -81,28 +85,39 @@ type useCounter interface {
 
 // sparks are those of all tokens, looked up once for all readers and kept for a while.
 type sparks struct {
-	mu    sync.Mutex
-	asked time.Time
+	mu sync.Mutex
+	// due is when they are to be looked up again.
+	due   time.Time
 	found map[string]*spark
 }
 
-// read returns the sparks, by the ids of tokens. Where they can't be had they are those of before:
-// the page does without.
+// read returns the sparks, by the ids of tokens. Where they can't be had they are those of before, as
+// they are while another reader looks them up: the page does without.
 func (s *sparks) read(ctx context.Context, of useCounter, now time.Time) map[string]*spark {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if now.Sub(s.asked) < sparksKept {
-		return s.found
+	found, due := s.found, !now.Before(s.due)
+	if due {
+		s.due = now.Add(sparksAgain)
 	}
-	s.asked = now
+	s.mu.Unlock()
+	if !due {
+		return found
+	}
+	// They are for all readers: this one may go.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sparksTimeout)
+	defer cancel()
 	to := now.UTC().Truncate(time.Hour).Add(time.Hour)
 	from := to.Add(-sparkHours * time.Hour)
 	used, err := of.QueryUsage(ctx, &tokenstorev1.QueryUsageRequest{
 		From: timestamppb.New(from), To: timestamppb.New(to),
 		Group: []tokenstorev1.UsageDimension{tokenstorev1.UsageDimension_USAGE_DIMENSION_TOKEN, tokenstorev1.UsageDimension_USAGE_DIMENSION_HOUR},
 	})
-	if err == nil {
-		s.found = sparksOf(used.GetRows(), from)
+	if err != nil {
+		return found
 	}
-	return s.found
+	found = sparksOf(used.GetRows(), from)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.found, s.due = found, now.Add(sparksKept)
+	return found
 }

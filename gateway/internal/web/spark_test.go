@@ -48,11 +48,51 @@ func TestSparksAreKept(t *testing.T) {
 		after time.Duration
 		err   error
 		asked int
-	}{{0, nil, 1}, {59 * time.Second, nil, 1}, {time.Minute, errors.New("away"), 2}, {61 * time.Second, nil, 2}} {
+	}{{0, nil, 1}, {59 * time.Second, nil, 1}, {time.Minute, errors.New("away"), 2}, {61 * time.Second, nil, 2}, {66 * time.Second, nil, 3}, {72 * time.Second, nil, 3}} {
 		store.err = c.err
 		got := all.read(t.Context(), store, now.Add(c.after))
 		if store.asked != c.asked || len(got) != 1 || got["a"] == nil || got["a"].Sum != 6 {
 			t.Errorf("after %s: asked %d times, found %v", c.after, store.asked, got)
 		}
+	}
+}
+
+// slowUsage is a tokenstore that answers when it may, unless nobody waits any more.
+type slowUsage struct {
+	usageAnswers
+	called, may chan struct{}
+}
+
+func (u *slowUsage) QueryUsage(ctx context.Context, r *tokenstorev1.QueryUsageRequest, _ ...grpc.CallOption) (*tokenstorev1.QueryUsageResponse, error) {
+	close(u.called)
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-u.may:
+		return u.usageAnswers.QueryUsage(ctx, r)
+	}
+}
+
+// A reader who looks sparks up for all may go meanwhile, and the others need not wait.
+func TestSparksAreForAllReaders(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 31, 12, 30, 0, 0, time.UTC)
+	store := &slowUsage{called: make(chan struct{}), may: make(chan struct{})}
+	store.rows = []*tokenstorev1.UsageRow{{TokenId: "a", Start: timestamppb.New(now.Truncate(time.Hour)), Sums: &tokenstorev1.UsageSums{Requests: 2}}}
+	var all sparks
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	first := make(chan map[string]*spark)
+	go func() { first <- all.read(gone, store, now) }()
+	<-store.called
+	if got := all.read(t.Context(), store, now.Add(time.Second)); got != nil {
+		t.Errorf("found %v before there are any", got)
+	}
+	close(store.may)
+	if got := <-first; got["a"] == nil {
+		t.Errorf("found %v", got)
+	}
+	if got := all.read(t.Context(), store, now.Add(2*time.Second)); got["a"] == nil || store.asked != 1 {
+		t.Errorf("asked %d times, found %v", store.asked, got)
 	}
 }

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,6 +21,8 @@ const (
 	maxUndo = 288 << 10
 	// undoPage is how many are read at a time.
 	undoPage = 20
+	// undoSpan is within what time a request records all that undoes it.
+	undoSpan = 10 * time.Minute
 )
 
 // keepUndo keeps what undoes an action, and returns whether it has: not what is too
@@ -53,7 +56,11 @@ func (s *Store) AuditUndo(ctx context.Context, requestID string) (Undoing, error
 	var undoing Undoing
 	switched := map[string]bool{}
 	err := s.eachUndo(ctx, func(kept keptUndo) error {
+		at := time.UnixMilli(placeOf(kept.id, "").ms)
 		if kept.request != requestID && undoing.Undo != nil {
+			if undoing.At.Sub(at) > undoSpan {
+				return errUndoEnough
+			}
 			return nil // an earlier one
 		}
 		undo, err := kept.undo()
@@ -64,7 +71,7 @@ func (s *Store) AuditUndo(ctx context.Context, requestID string) (Undoing, error
 			return err
 		}
 		if undoing.Undo == nil {
-			undoing.At = time.UnixMilli(placeOf(kept.id, "").ms)
+			undoing.At = at
 		}
 		undoing.Undo = append(undoing.Undo, undo)
 		return err
@@ -86,6 +93,9 @@ func (k keptUndo) undo() (*tokenstorev1.AuditUndo, error) {
 	return undo, nil
 }
 
+// errUndoEnough ends eachUndo without an error.
+var errUndoEnough = errors.New("enough")
+
 // eachUndo calls visit with all that is kept, newest first, until it errs.
 func (s *Store) eachUndo(ctx context.Context, visit func(keptUndo) error) error {
 	newest := "+"
@@ -99,7 +109,9 @@ func (s *Store) eachUndo(ctx context.Context, visit func(keptUndo) error) error 
 			kept := keptUndo{id: message.ID}
 			kept.request, _ = message.Values["r"].(string)
 			kept.packed, _ = message.Values["u"].(string)
-			if err := visit(kept); err != nil {
+			if err := visit(kept); errors.Is(err, errUndoEnough) {
+				return nil
+			} else if err != nil {
 				return err
 			}
 		}

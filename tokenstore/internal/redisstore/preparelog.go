@@ -3,6 +3,8 @@ package redisstore
 import (
 	"context"
 	"log/slog"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // LogSchemaVersion is what logSchemaKey holds. The log has a version of its own, because
@@ -24,14 +26,36 @@ const takeStep = 100
 // its Redis takes writes. Where it fails, leases don't: the log waits.
 func (s *Store) PrepareLog(ctx context.Context) error {
 	ctx = throughFence(ctx)
-	s.used.clear()
 	err := s.prepareLog(ctx)
 	if err != nil {
 		s.logFence.close(err)
+		s.used.clear()
 		return err
+	}
+	if s.otherLogServer(ctx) || s.logFence.closed.Load() != nil {
+		s.used.clear() // the data may be another's
 	}
 	s.logFence.open()
 	return nil
+}
+
+// otherLogServer tells whether the log's server is another one, or was restarted, since the last
+// look. One that does not tell counts as the same.
+func (s *Store) otherLogServer(ctx context.Context) bool {
+	var server redis.Cmdable = s.logClient
+	if cluster, ok := s.logClient.(*redis.ClusterClient); ok {
+		primary, err := cluster.MasterForKey(ctx, logSchemaKey())
+		if err != nil {
+			return false
+		}
+		server = primary
+	}
+	run := infoOf(server.Info(ctx, "server").Val())["run_id"]
+	if run == "" {
+		return false
+	}
+	before := s.logRun.Swap(&run)
+	return before != nil && *before != run
 }
 
 func (s *Store) prepareLog(ctx context.Context) error {

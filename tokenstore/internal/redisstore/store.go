@@ -59,8 +59,10 @@ type Store struct {
 	logClient  redis.UniversalClient
 	logBarrier Barrier
 	logFence   fence
-	logRights  *rights
-	room       logRoom
+	// logRun is which run of the log's server was looked at last; nil: it did not tell.
+	logRun    atomic.Pointer[string]
+	logRights *rights
+	room      logRoom
 	// space is how full the store's own Redis is.
 	space logRoom
 

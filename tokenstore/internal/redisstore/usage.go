@@ -123,7 +123,7 @@ func (r *useReader) take(ctx context.Context, step usage.Step, size int) error {
 	if size == 0 {
 		return nil
 	}
-	known := r.store.used.find(useKey(r.answer.Table, step), size, r.version, r.now)
+	known := r.store.used.find(useKey(r.answer.Table, step), size, r.version, time.Now())
 	if known != nil || r.cells+size > useRead {
 		if err := r.read(ctx); err != nil {
 			return err
@@ -154,7 +154,7 @@ func (r *useReader) read(ctx context.Context) error {
 				return fmt.Errorf("%s: %w", key, err)
 			}
 		}
-		r.store.used.keep(key, viewedStep{cells, step.Closed(r.now), r.version, r.now})
+		r.store.used.keep(key, viewedStep{cells: cells, closed: step.Closed(r.now), version: r.version, asked: time.Now()})
 		if err := tooManyRows(r.answer.Add(step, cells)); err != nil {
 			return err
 		}

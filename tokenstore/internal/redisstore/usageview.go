@@ -9,7 +9,8 @@ import (
 )
 
 const (
-	// mostUseKept bounds the cells that a view keeps, of some 100 bytes each.
+	// mostUseKept bounds the cells that a view keeps, of some 100 bytes each, and as many again of
+	// those that were added up for questions.
 	mostUseKept = 400_000
 	// useForgotten is after how long a step is forgotten that nobody asks for.
 	useForgotten = 10 * time.Minute
@@ -20,8 +21,9 @@ const (
 type useView struct {
 	mu    sync.Mutex
 	steps map[string]*viewedStep
-	// cells is how many the steps have, and most its bound.
-	cells, most int
+	// cells is how many the steps have, added how many were added up from these, as far as was seen,
+	// and most the bound of each.
+	cells, added, most int
 }
 
 // viewedStep is one that was read.
@@ -31,7 +33,10 @@ type viewedStep struct {
 	closed bool
 	// version is that of the requests before it was read.
 	version string
-	asked   time.Time
+	// asked is when it was last asked for, by this process's clock.
+	asked time.Time
+	// added is how many cells it has among those of the view. The view's own.
+	added int
 }
 
 func newUseView() *useView { return &useView{steps: map[string]*viewedStep{}, most: mostUseKept} }
@@ -47,7 +52,19 @@ func (v *useView) find(key string, size int, version string, now time.Time) *usa
 		return nil
 	}
 	step.asked = now
+	v.count(step)
 	return step.cells
+}
+
+// count takes in what was added up of a step since. Beyond the bound it is forgotten, and what comes
+// next is added up anew: until it is seen, it is at most one question's.
+func (v *useView) count(step *viewedStep) {
+	v.added -= step.added
+	if step.added = step.cells.Added(); v.added+step.added > v.most {
+		step.cells.DropAdded()
+		step.added = 0
+	}
+	v.added += step.added
 }
 
 // keep remembers a step while there is room. Others make no room: of a span that is too long for
@@ -66,6 +83,7 @@ func (v *useView) keep(key string, step viewedStep) {
 func (v *useView) drop(key string) {
 	if step := v.steps[key]; step != nil {
 		v.cells -= step.cells.Len()
+		v.added -= step.added
 		delete(v.steps, key)
 	}
 }
@@ -86,5 +104,5 @@ func (v *useView) clear() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	clear(v.steps)
-	v.cells = 0
+	v.cells, v.added = 0, 0
 }

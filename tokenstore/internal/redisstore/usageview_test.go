@@ -2,6 +2,8 @@ package redisstore
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -41,6 +43,27 @@ func (r *readUse) taken() []string {
 	taken := slices.Sorted(slices.Values(r.keys))
 	r.keys = nil
 	return taken
+}
+
+// namedServer tells which run of a server it is.
+type namedServer struct{ run string }
+
+func (*namedServer) DialHook(next redis.DialHook) redis.DialHook {
+	return func(ctx context.Context, network, addr string) (net.Conn, error) { return next(ctx, network, addr) }
+}
+
+func (n *namedServer) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if info, is := cmd.(*redis.StringCmd); is && cmd.Name() == "info" {
+			info.SetVal("# Server\r\nrun_id:" + n.run + "\r\n")
+			return nil
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (*namedServer) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
 }
 
 // What is over is read once, what is not again when requests have come, and every answer is that of
@@ -102,10 +125,28 @@ func TestUseIsReadAgainWhereItMayHaveChanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	ask("a day of another size", "day:20760")
-	if err := store.PrepareLog(t.Context()); err != nil {
-		t.Fatal(err)
+	prepare := func() {
+		t.Helper()
+		if err := store.PrepareLog(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 	}
+	prepare()
+	prepare()
+	ask("the log was looked at")
+	store.used.forget(time.Now())
+	ask("they were asked for of late, whatever Redis's clock says")
+	server := &namedServer{run: "one"}
+	client.AddHook(server)
+	prepare()
+	prepare()
+	ask("the server has a name")
+	server.run = "another"
+	prepare()
 	ask("the data may be another's", "day:20760", "day:20761", "day:20762")
+	store.logFence.close(errors.New("away"))
+	prepare()
+	ask("the log was away", "day:20760", "day:20761", "day:20762")
 	if err := client.FlushDB(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -142,5 +183,57 @@ func TestTheViewOfUseIsBounded(t *testing.T) {
 	v.forget(now.Add(useForgotten + time.Minute))
 	if v.find("a", 4, "", now) != nil || v.find("b", 6, "", now) == nil || v.cells != 6 {
 		t.Errorf("%d cells", v.cells)
+	}
+}
+
+// What was added up for questions is bounded, too, and the cells that it comes from stay.
+func TestWhatIsAddedUpIsBounded(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 3, 9, 0, 0, 0, time.UTC)
+	v := newUseView()
+	v.most = 10
+	var all []*usage.Cells
+	for _, key := range []string{"a", "b"} {
+		cells := usage.NewCells(5)
+		for i := range 5 {
+			if err := cells.Put(fmt.Sprintf("t%d\nu\nm", i), "0 0 0 0 0 0 0 0 0 1 0 0 0 0 0 0 0 0"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v.keep(key, viewedStep{cells: cells, closed: true, asked: now})
+		all = append(all, cells)
+	}
+	ask := func(group ...usage.Dimension) {
+		t.Helper()
+		answer, err := usage.Ask(usage.Question{From: now.Add(-time.Hour), To: now, Group: group}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{"a", "b"} {
+			known := v.find(key, 5, "", now)
+			if known == nil {
+				t.Fatalf("%s is gone", key)
+			}
+			if err := answer.AddKnown(answer.Steps[0], known); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range 3 {
+		for _, group := range [][]usage.Dimension{{usage.Token}, {usage.Token, usage.Model}, {usage.Token, usage.Upstream}, {usage.Upstream}} {
+			ask(group...)
+			if added := all[0].Added() + all[1].Added(); added == 0 || added > v.most+2*5 {
+				t.Errorf("%d are kept that were added up", added)
+			}
+		}
+	}
+	v.find("a", 5, "", now)
+	v.find("b", 5, "", now)
+	if added := all[0].Added() + all[1].Added(); added > v.most || added != v.added {
+		t.Errorf("%d are kept that were added up, counted as %d", added, v.added)
+	}
+	v.forget(now.Add(useForgotten))
+	if v.cells != 0 || v.added != 0 {
+		t.Errorf("of nothing there are %d and %d", v.cells, v.added)
 	}
 }

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"math/bits"
 	"sync"
+	"sync/atomic"
 )
 
-// Cells are all cells of a step, in little memory: some 100 bytes each, and as much again for those
+// Cells are all cells of a step, in little memory: some 100 bytes each, and as much for each of those
 // that were added up. Once they are put in they can be used concurrently.
 type Cells struct {
 	names []cell
@@ -16,8 +17,10 @@ type Cells struct {
 	sums []byte
 
 	mu sync.Mutex
-	// merged are those of which some names are not told apart, as they were asked for.
+	// merged are those of which some names are not told apart, as they were asked for, and added is
+	// how many cells these have.
 	merged map[apart]*Cells
+	added  atomic.Int64
 }
 
 // NewCells makes room for so many cells.
@@ -28,6 +31,17 @@ func NewCells(size int) *Cells {
 
 // Len is how many cells there are.
 func (c *Cells) Len() int { return len(c.names) }
+
+// Added is how many others are kept that were added up.
+func (c *Cells) Added() int { return int(c.added.Load()) }
+
+// DropAdded forgets those that were added up, until they are asked for again.
+func (c *Cells) DropAdded() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.merged = nil
+	c.added.Store(0)
+}
 
 // Put takes in a cell, as it is stored.
 func (c *Cells) Put(field, text string) error {
@@ -57,6 +71,7 @@ func (c *Cells) by(p apart) *Cells {
 			c.merged = map[apart]*Cells{}
 		}
 		c.merged[p] = c.merge(p)
+		c.added.Add(int64(c.merged[p].Len()))
 	}
 	return c.merged[p]
 }

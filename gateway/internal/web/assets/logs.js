@@ -39,6 +39,7 @@ function show(html, newest) {
 async function poll() {
   const query = new URLSearchParams(location.search);
   query.set('after', rows.dataset.newest);
+  query.set('columns', rows.dataset.columns); // those of the head, whatever was chosen elsewhere since
   const response = await fetch(`/admin/logs/tail?${query}`, {
     cache: 'no-store', headers: { 'X-Carousel-Poll': '1' }, signal: AbortSignal.timeout(15000),
   });

@@ -87,7 +87,9 @@ func (p Program[Config]) Main(ctx context.Context, args []string, stdout, stderr
 }
 
 // AsksForHelp tells whether an argument is the flag for help, as package flag takes it.
-func AsksForHelp(arg string) bool { return slices.Contains([]string{"-h", "-help", "--h", "--help"}, arg) }
+func AsksForHelp(arg string) bool {
+	return slices.Contains([]string{"-h", "-help", "--h", "--help"}, arg)
+}
 
 // command finds a command; that of version is nil, because it needs no
 // configuration.

@@ -286,7 +286,7 @@ clean: ## Removes bin/
 # Its own command, because a failure inside of eval "$$(…)" goes unnoticed.
 base-images = $(profiles) images="$$(deploy/docker/base-images.sh)"; eval "$$images";
 # Compose's profiles are those of the environment, else of .env, and those that are asked for here.
-profiles = profiles="$${COMPOSE_PROFILES-$$(sed -n 's/^COMPOSE_PROFILES=//p' .env 2>/dev/null || true)}"; \
+profiles = profiles="$$(deploy/docker/profiles.sh)"; \
   $(foreach each,$(if $(SIM),sim) $(if $(METRICS),metrics),profiles+="$${profiles:+,}$(each)";) \
   [[ -z $$profiles ]] || export COMPOSE_PROFILES="$$profiles";
 

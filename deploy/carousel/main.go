@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -12,6 +13,7 @@ import (
 
 	"carousel.internal/deploy/local/allinone"
 	gateway "carousel.internal/gateway/app"
+	"carousel.internal/proto/service/program"
 	tokenstore "carousel.internal/tokenstore/app"
 )
 
@@ -52,8 +54,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			},
 			{
 				Name: "version", Short: "Print the version",
-				Run: func(context.Context, []string) int { _, _ = io.WriteString(stdout, version+"\n"); return 0 },
+				Run: func(_ context.Context, args []string) int { return printVersion(args, stdout, stderr) },
 			},
 		},
 	}, args, stdout, stderr)
+}
+
+func printVersion(args []string, stdout, stderr io.Writer) int {
+	switch {
+	case len(args) == 0:
+		_, _ = io.WriteString(stdout, version+"\n")
+		return program.Done
+	case len(args) == 1 && program.AsksForHelp(args[0]):
+		_, _ = io.WriteString(stdout, "usage: carousel version\n\nPrints the version.\n")
+		return program.Done
+	default:
+		_, _ = fmt.Fprintf(stderr, "%q: carousel version takes nothing\n", args[0])
+		return program.Misused
+	}
 }

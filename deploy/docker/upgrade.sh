@@ -15,8 +15,7 @@ read -ra compose <<<"${COMPOSE:-docker compose}"
 # How long a gateway may take to stop, in seconds. It ends by itself after DRAIN_DELAY and SHUTDOWN_GRACE.
 readonly patience=3600
 
-# Those of the environment, else of .env, as Compose itself takes them.
-profiles=${COMPOSE_PROFILES-$(sed -n 's/^COMPOSE_PROFILES=//p' .env 2>/dev/null || true)}
+profiles=$(deploy/docker/profiles.sh)
 
 say() { printf 'upgrade: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
@@ -51,6 +50,12 @@ replace_optional() {
 in_step() {
     # shellcheck disable=SC2016 # of the container's shell
     compose exec -T "$1" sh -c 'REDISCLI_AUTH=$(cat /run/redis/password) exec redis-cli role' | grep -qE '^(master|connected)'
+}
+
+# Sentinels and replicas that are made anew without the lines of .env that made them would lose each other, and with them the primary.
+keep_ha() {
+    [[ ,$profiles, == *,ha,* || -z $(compose --profile ha ps --quiet redis-2) ]] ||
+        die "the replicas of Redis run, and COMPOSE_PROFILES has no \"ha\": put its lines back into .env, or turn it off as docs/redis.md says. Nothing was replaced"
 }
 
 # One server after the other, replicas first, so that what waits for a replica has one.
@@ -107,6 +112,7 @@ balancer_differs() {
 }
 
 [[ -n $(compose ps --quiet lb) ]] || die "nothing runs here; start it with \"make up\""
+keep_ha
 replace_optional tls certificates
 replace_redis
 replace_tokenstore

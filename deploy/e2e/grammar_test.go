@@ -67,10 +67,13 @@ func TestEveryClientIsJudged(t *testing.T) {
 	t.Parallel()
 	unjudged := regexp.MustCompile(`http\.(DefaultClient|DefaultTransport|Client\{|Get\(|Post\()`)
 	read := 0
-	for _, pattern := range []string{"*_test.go", "pairs/*_test.go", "agent/*_test.go", "codex/*_test.go", "../cases/*_test.go", "../faults/*_test.go", "../local/*_test.go", "stack/load.go"} {
+	for _, pattern := range []string{"*_test.go", "pairs/*_test.go", "agent/*_test.go", "codex/*_test.go", "../cases/*_test.go", "../faults/*_test.go", "../local/*/*_test.go", "stack/load.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if len(files) == 0 {
+			t.Errorf("%s: no file is there", pattern)
 		}
 		for _, file := range files {
 			source, err := os.ReadFile(file)

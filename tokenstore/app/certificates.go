@@ -45,9 +45,14 @@ func takesCertificates(args []string) bool { return len(args) > 0 && args[0] == 
 
 // runCertificates runs the command and answers the exit code.
 func runCertificates(ctx context.Context, name string, args []string, stdout, stderr io.Writer) int {
+	usage := strings.ReplaceAll(certificatesUsage, "NAME ", name+" ")
 	command, err := parseCertificates(args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		_, _ = io.WriteString(stdout, usage)
+		return program.Done
+	}
 	if err != nil {
-		_, _ = fmt.Fprintf(stderr, "%s: %v\n%s", name, err, strings.ReplaceAll(certificatesUsage, "NAME ", name+" "))
+		_, _ = fmt.Fprintf(stderr, "%s: %v\n%s", name, err, usage)
 		return program.Misused
 	}
 	if err := command.run(ctx, stdout); err != nil {

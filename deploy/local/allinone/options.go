@@ -24,24 +24,34 @@ type options struct {
 // errMisused is a wrong command line, of which people have been told.
 var errMisused = errors.New("a wrong command line")
 
-func parse(name string, args []string, complaints io.Writer) (options, error) {
+// parse reads the command line. Help that was asked for goes to output.
+func parse(name string, args []string, output, complaints io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(complaints)
+	flags.Usage = func() {}
 	flags.StringVar(&o.data, "data", "./data", "folder for everything that must outlive the process")
 	flags.StringVar(&o.config, "config", os.Getenv("CONFIG_FILE"), "configuration file (YAML, TOML or JSON); the environment overrides it")
 	flags.BoolVar(&o.sim, "sim", false, "run the simulated upstream even if there are tokens or upstreams of your own")
 	flags.BoolVar(&o.newAdminToken, "new-admin-token", false, "forget the generated admin token and make another")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		printUsage(flags, output)
 		return o, err
 	} else if err != nil {
-		return o, errMisused // flags has said what was wrong
+		printUsage(flags, complaints) // flags has said what was wrong
+		return o, errMisused
 	}
 	if flags.NArg() > 0 {
 		_, _ = fmt.Fprintf(complaints, "%q is no flag; see %s --help\n", flags.Arg(0), name)
 		return o, errMisused
 	}
 	return o, nil
+}
+
+func printUsage(flags *flag.FlagSet, to io.Writer) {
+	flags.SetOutput(to)
+	_, _ = fmt.Fprintf(to, "Usage of %s:\n", flags.Name())
+	flags.PrintDefaults()
 }
 
 // configure reads both services' configurations, with defaults fit for one

@@ -21,7 +21,7 @@ const patience = 32 << 20
 
 // run runs everything until ctx ends or a part fails.
 func run(ctx context.Context, name, version string, args []string, output, complaints io.Writer) error {
-	o, err := parse(name, args, complaints)
+	o, err := parse(name, args, output, complaints)
 	if err != nil {
 		return err
 	}

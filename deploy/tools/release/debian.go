@@ -109,13 +109,20 @@ Description: one API in front of a pool of upstream accounts and API keys
 }
 
 // maintainerScripts are what dpkg runs: systemd knows the units that there are, what ran goes on
-// with the new version, and nothing goes on without its program.
+// with the new version, and nothing goes on without its program. A service that does not start again
+// leaves the package installed all the same.
 var maintainerScripts = map[string]string{
 	"postinst": `#!/bin/sh
 set -e
 if [ "$1" = configure ] && [ -d /run/systemd/system ]; then
+    for unit in /etc/systemd/system/carousel-*.service; do
+        if [ -f "$unit" ] && [ ! -L "$unit" ]; then
+            echo "carousel: $unit goes before the package's own unit, and may start another program; if it is of install.sh: sudo rm $unit && sudo systemctl daemon-reload" >&2
+        fi
+    done
     systemctl daemon-reload
-    systemctl try-restart 'carousel-*.service'
+    systemctl try-restart 'carousel-*.service' ||
+        echo "carousel: what ran before has not started again: systemctl status 'carousel-*.service'" >&2
 fi
 `,
 	"prerm": `#!/bin/sh

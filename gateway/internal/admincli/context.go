@@ -32,15 +32,16 @@ func (s *session) addContext() *cobra.Command {
 	return s.ofContexts(&cobra.Command{
 		Use: "add NAME", Short: "Keep a gateway under a name", Args: exactly(1), ValidArgsFunction: cobra.NoFileCompletions,
 		Long: `Keeps the gateway of --url ($CAROUSEL_URL, else this machine's) under a name, in place of what had
-it. The admin token is asked for, and not shown, unless it is in the file of --key-file or in
-$CAROUSEL_KEY. The first context is in use at once.`,
+it. The admin token is asked for, and not shown, unless it is in the file of --key-file or
+$CAROUSEL_KEY_FILE, or in $CAROUSEL_KEY. $AUTH_TOKEN, which is that of the gateway here, is not
+taken. The first context is in use at once.`,
 		Example: s.examples("context add home", "context add team --url https://carousel.example", "context add team --url https://carousel.example --key-file token.txt"),
 	}, func(c *cobra.Command, args []string) error {
 		name, address := args[0], cmp.Or(s.url, s.Getenv("CAROUSEL_URL"), s.addressHere())
 		if !contextForm.MatchString(name) {
 			return misuse("a context's name has up to 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit, not %q", name)
 		}
-		key, err := s.givenOrTypedKey(c.Context())
+		key, err := s.keyToKeep(c.Context())
 		if err != nil {
 			return err
 		}

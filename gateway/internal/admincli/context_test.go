@@ -106,6 +106,38 @@ func TestContextsKeepTheirTokens(t *testing.T) {
 	}
 }
 
+// The key that is kept is one that somebody has named for it, never the one of a gateway here.
+func TestWhoseTokenIsKept(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(file, []byte("of the file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		env        map[string]string
+		args, kept string
+	}{
+		"a gateway's own":   {map[string]string{"AUTH_TOKEN": "of a gateway here"}, "", ""},
+		"the environment's": {map[string]string{"AUTH_TOKEN": "of a gateway here", "CAROUSEL_KEY": "of the environment"}, "", "of the environment"},
+		"a file's":          {map[string]string{"AUTH_TOKEN": "of a gateway here", "CAROUSEL_KEY_FILE": file}, "", "of the file"},
+		"that of a flag":    {map[string]string{"CAROUSEL_KEY": "of the environment"}, " --key-file " + file, "of the file"},
+		"nobody's":          {nil, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			got := runIn(t, folder, c.env, "", strings.Fields("context add team --url https://team.example"+c.args)...)
+			if c.kept == "" {
+				if got.code != 1 || !strings.HasPrefix(got.stderr, "no key") {
+					t.Errorf("%+v", got)
+				}
+				return
+			}
+			if text, err := os.ReadFile(contextsFile(folder)); err != nil || !strings.Contains(string(text), c.kept) {
+				t.Errorf("%+v: %s, %v", got, text, err)
+			}
+		})
+	}
+}
+
 func TestListOfContexts(t *testing.T) {
 	folder := t.TempDir()
 	for _, name := range []string{"b", "a"} {

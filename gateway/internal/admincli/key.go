@@ -43,6 +43,19 @@ func (s *session) givenOrTypedKey(ctx context.Context) (secret.Value, error) {
 	return key, err
 }
 
+// keyToKeep is the key of a context that is to be kept. It may be another gateway's, and so is never
+// the one that a gateway here has.
+func (s *session) keyToKeep(ctx context.Context) (secret.Value, error) {
+	if s.keyFileName() != "" {
+		return s.keyFromFile(ctx, s.keyFileName())
+	}
+	key, err := keyOf(s.Getenv("CAROUSEL_KEY"))
+	if errors.Is(err, errNoKey) && s.Terminal.Typed() {
+		return s.askForKey(ctx)
+	}
+	return key, err
+}
+
 // givenKey never takes the key from the command line, where every process of the
 // machine could read it.
 func (s *session) givenKey(ctx context.Context) (secret.Value, error) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"carousel.internal/proto/service/conf"
 	"carousel.internal/proto/service/memlimit"
@@ -62,6 +63,9 @@ func (p Program[Config]) Main(ctx context.Context, args []string, stdout, stderr
 	}
 	command, known := p.command(name)
 	switch {
+	case known && flags.NArg() == 2 && AsksForHelp(flags.Arg(1)):
+		_, _ = io.WriteString(stdout, p.Usage)
+		return Done
 	case !known || flags.NArg() > 1:
 		_, _ = io.WriteString(stderr, p.Usage)
 		return Misused
@@ -80,6 +84,11 @@ func (p Program[Config]) Main(ctx context.Context, args []string, stdout, stderr
 		return Failed
 	}
 	return Done
+}
+
+// AsksForHelp tells whether an argument is the flag for help, as package flag takes it.
+func AsksForHelp(arg string) bool {
+	return slices.Contains([]string{"-h", "-help", "--h", "--help"}, arg)
 }
 
 // command finds a command; that of version is nil, because it needs no

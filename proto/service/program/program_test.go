@@ -50,7 +50,11 @@ func TestMain(t *testing.T) {
 		"dance":                {program.Misused, "", "usage: service"},
 		"serve now":            {program.Misused, "", "usage: service"},
 		"--help":               {program.Done, "usage: service\n", ""},
-		"config --help":        {program.Misused, "", "usage: service"},
+		"config --help":        {program.Done, "usage: service\n", ""},
+		"serve -h":             {program.Done, "usage: service\n", ""},
+		"serve --loud":         {program.Misused, "", "usage: service"},
+		"serve now --help":     {program.Misused, "", "usage: service"},
+		"dance --help":         {program.Misused, "", "usage: service"},
 		"--loud":               {program.Misused, "", "usage: service"},
 	} {
 		t.Run(args, func(t *testing.T) {

@@ -15,9 +15,10 @@ import (
 	"carousel.internal/tokenstore/internal/redisstore"
 )
 
-// Version is the one that is written, and the highest that is read. It is raised when records
-// mean something else than before; what is added to them is found out without it.
-const Version = 1
+// Version is the one that is written, and the highest that is read. It is raised when records mean
+// something else than before, or there are more kinds of them: a backup without any of a kind says
+// that there was none only if its version has that kind. Other additions are found out without it.
+const Version = 2
 
 // batchBytes is about how much is sent at a time. A record alone may have more, up to 1.5 MiB.
 const batchBytes = 512 << 10

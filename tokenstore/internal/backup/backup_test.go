@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
@@ -186,6 +187,47 @@ func TestARestoreOverWhatIsThere(t *testing.T) {
 				t.Errorf("the secret of the backup: %v", err)
 			}
 		})
+	}
+}
+
+// A backup from before there were destinations in backups says nothing about them: those that are
+// here stay, whatever becomes of the rest.
+func TestARestoreKeepsWhatItsBackupCouldNotHave(t *testing.T) {
+	t.Parallel()
+	store, _, _ := filled(t)
+	records := written(t, store)
+	hook, mail := destinations(t, store)
+	old := []*tokenstorev1.BackupRecord{}
+	for _, each := range records {
+		if each.GetDestination() == nil && each.GetPage() == nil {
+			old = append(old, proto.CloneOf(each))
+		}
+	}
+	old[0].GetHeader().Version = 1
+	old[len(old)-1].GetEnd().Records = uint64(len(old) - 1)
+	why := ": the backup is of a version that had none of these"
+	want := []string{
+		"remove page /about",
+		"keep destination hook (" + hook.GetId() + ")" + why,
+		"keep destination mail (" + mail.GetId() + ")" + why,
+	}
+	byName := cmpopts.SortSlices(func(a, b string) bool { return a < b })
+	if diff := cmp.Diff(want, lines(restored(t, store, old, true)), byName); diff != "" {
+		t.Errorf("the plan (-want +got):\n%s", diff)
+	}
+	destinations(t, store)
+	// One of now that has none removes them, and so does one of then that has others.
+	old[0].GetHeader().Version = backup.Version
+	if removed := counted(planned(t, store, old, true).View(), tokenstorev1.RestoreAction_RESTORE_ACTION_REMOVE); removed != 2 {
+		t.Errorf("%d are removed by a backup of now, want 2", removed)
+	}
+	partly := slices.Insert(slices.Clone(old), len(old)-1, records[len(records)-2])
+	partly[0] = proto.CloneOf(old[0])
+	partly[0].GetHeader().Version = 1
+	partly[len(partly)-1] = proto.CloneOf(old[len(old)-1])
+	partly[len(partly)-1].GetEnd().Records++
+	if removed := counted(planned(t, store, partly, true).View(), tokenstorev1.RestoreAction_RESTORE_ACTION_REMOVE); removed != 1 {
+		t.Errorf("%d are removed by a backup that has another, want 1", removed)
 	}
 }
 
@@ -417,7 +459,7 @@ func TestWhatIsNoBackupIsRefused(t *testing.T) {
 		"without a header":      {[]*tokenstorev1.BackupRecord{page, end(1)}, "does not begin with one header"},
 		"with two headers":      {append(records(1), records(1)...), "does not begin with one header"},
 		"without a version":     {records(0, end(1)), "does not say of which version"},
-		"of a newer version":    {records(backup.Version+1, end(1)), "it is of version 2, and this tokenstore reads versions up to 1"},
+		"of a newer version":    {records(backup.Version+1, end(1)), "it is of version 3, and this tokenstore reads versions up to 2"},
 		"with a new record":     {records(1, &tokenstorev1.BackupRecord{}, end(2)), "does not know"},
 		"with a new field":      {records(1, unknown, end(2)), "does not know"},
 		"cut off":               {records(1, page), "its end is missing"},

@@ -23,6 +23,9 @@ var kinds = []tokenstorev1.BackupKind{
 	tokenstorev1.BackupKind_BACKUP_KIND_DESTINATION,
 }
 
+// since are the versions of backups from which on they have a kind; those of version 1 are left out.
+var since = map[tokenstorev1.BackupKind]uint32{tokenstorev1.BackupKind_BACKUP_KIND_DESTINATION: 2}
+
 // entry is one thing of a backup or of the store.
 type entry struct {
 	kind tokenstorev1.BackupKind

@@ -74,7 +74,7 @@ func NewPlan(ctx context.Context, store *redisstore.Store, contents *Contents, r
 	}
 	p := &Plan{contents: contents, removeOthers: removeOthers, drivers: drivers, prices: now.prices}
 	for _, kind := range kinds {
-		p.compare(ofKind(kind, wanted), ofKind(kind, now.entries))
+		p.compare(kind, ofKind(kind, wanted), ofKind(kind, now.entries))
 	}
 	p.refuseDamaged(now, store)
 	p.keepDrivers(now)
@@ -99,7 +99,7 @@ func (p *Plan) of(kind tokenstorev1.BackupKind) []*change {
 }
 
 // compare plans the changes of one kind.
-func (p *Plan) compare(wanted, present []*entry) {
+func (p *Plan) compare(kind tokenstorev1.BackupKind, wanted, present []*entry) {
 	here := make(map[string]*entry, len(present))
 	for _, each := range present {
 		here[each.key] = each
@@ -116,13 +116,17 @@ func (p *Plan) compare(wanted, present []*entry) {
 		}
 		p.changes = append(p.changes, c)
 	}
-	rest := tokenstorev1.RestoreAction_RESTORE_ACTION_KEEP
-	if p.removeOthers {
+	rest, why := tokenstorev1.RestoreAction_RESTORE_ACTION_KEEP, ""
+	switch {
+	case !p.removeOthers:
+	case len(wanted) > 0 || p.contents.header.GetVersion() >= since[kind]:
 		rest = tokenstorev1.RestoreAction_RESTORE_ACTION_REMOVE
+	default: // the backup could not have any
+		why = "the backup is of a version that had none of these"
 	}
 	for _, each := range present {
 		if !matched[each.key] {
-			p.changes = append(p.changes, &change{action: rest, present: each})
+			p.changes = append(p.changes, &change{action: rest, detail: why, present: each})
 		}
 	}
 }

@@ -329,7 +329,7 @@ func (s *session) next(sequence, inFlight uint64) (message *tokenstorev1.Session
 	}
 	message = &tokenstorev1.SessionRequest{Sequence: sequence}
 	if sequence == 1 {
-		message.Replica = s.replica
+		message.Replica, message.Defers = s.replica, true
 	}
 	message.Reservation, message.ReserveReports = s.reserve.say(now)
 	for _, demand := range s.pending.demands {

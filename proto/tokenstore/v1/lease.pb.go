@@ -269,6 +269,10 @@ type SessionRequest struct {
 	Complete bool `protobuf:"varint,9,opt,name=complete,proto3" json:"complete,omitempty"`
 	// Of each key with limits at most one.
 	KeyStatements []*KeyStatement `protobuf:"bytes,10,rep,name=key_statements,json=keyStatements,proto3" json:"key_statements,omitempty"`
+	// On the first message: the replica says again what is deferred, and gives back at once what it
+	// has ahead when that is wanted. Without it nothing is deferred: where a part of the store can't be
+	// reached the session ends, and no slots of tokens with a cap are lent ahead.
+	Defers        bool `protobuf:"varint,11,opt,name=defers,proto3" json:"defers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -371,6 +375,13 @@ func (x *SessionRequest) GetKeyStatements() []*KeyStatement {
 		return x.KeyStatements
 	}
 	return nil
+}
+
+func (x *SessionRequest) GetDefers() bool {
+	if x != nil {
+		return x.Defers
+	}
+	return false
 }
 
 // Reservation asks for a reserve, and keeps it from ending: tokens with which a
@@ -1903,7 +1914,7 @@ var File_tokenstore_v1_lease_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\n" +
-	"\x19tokenstore/v1/lease.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tokenstore/v1/key.proto\"\xe0\x03\n" +
+	"\x19tokenstore/v1/lease.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tokenstore/v1/key.proto\"\xf8\x03\n" +
 	"\x0eSessionRequest\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x18\n" +
 	"\areplica\x18\x02 \x01(\tR\areplica\x12/\n" +
@@ -1915,7 +1926,8 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x0freserve_reports\x18\b \x03(\v2\x1c.tokenstore.v1.ReserveReportR\x0ereserveReports\x12\x1a\n" +
 	"\bcomplete\x18\t \x01(\bR\bcomplete\x12B\n" +
 	"\x0ekey_statements\x18\n" +
-	" \x03(\v2\x1b.tokenstore.v1.KeyStatementR\rkeyStatements\"\x9c\x01\n" +
+	" \x03(\v2\x1b.tokenstore.v1.KeyStatementR\rkeyStatements\x12\x16\n" +
+	"\x06defers\x18\v \x01(\bR\x06defers\"\x9c\x01\n" +
 	"\vReservation\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12+\n" +
 	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12*\n" +

@@ -2,7 +2,9 @@ package grpcapi
 
 import (
 	"context"
+	"strings"
 
+	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
 )
@@ -23,6 +25,9 @@ func (s *session) reserve(ctx context.Context, asked *tokenstorev1.Reservation) 
 	kept, err := s.desk.Reserve(ctx, reservation)
 	if err != nil {
 		return nil, err
+	}
+	if len(kept.Away) > 0 && !s.defers { // it would take what it holds there for prolonged
+		return nil, rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "the pools of %s can't be reached", strings.Join(kept.Away, ", "))
 	}
 	answer := &tokenstorev1.Reserve{DroppedTokenIds: kept.Dropped, Settling: s.desk.Settling(), AwayUpstreams: kept.Away}
 	for _, each := range kept.Added {

@@ -43,6 +43,8 @@ type session struct {
 	// replica is the gateway's name, from its first message; receive writes it, under
 	// mu.
 	replica string
+	// defers is what the first message says.
+	defers bool
 
 	// turn is held while a message is carried out, or charges that wait are tried; over: none
 	// is any more.
@@ -65,7 +67,7 @@ func (s *session) receive(ctx context.Context, recv func() (*tokenstorev1.Sessio
 		request, err := recv()
 		if err == nil && s.replica == "" && request.GetReplica() != "" {
 			s.mu.Lock()
-			s.replica = request.GetReplica()
+			s.replica, s.defers = request.GetReplica(), request.GetDefers()
 			s.mu.Unlock()
 			s.log.LogAttrs(ctx, slog.LevelInfo, "lease session opened", slog.String("replica", s.replica))
 		}
@@ -107,7 +109,7 @@ func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionReq
 		s.withdrawDemand(id)
 	}
 	s.locate(request)
-	var later deferrals
+	later := deferrals{allowed: s.defers}
 	if len(request.GetReports()) > 0 {
 		if err := later.leases(s.desk.Settle(ctx, reportsFrom(request.GetReports(), s.replica))); err != nil {
 			return err
@@ -190,7 +192,7 @@ func (s *session) ask(demand *tokenstorev1.Demand) {
 	}
 	wanted := leasing.Demand{
 		Upstream: demand.GetUpstream(), Model: demand.GetModel(), Count: int(demand.GetCount()),
-		Ahead: demand.GetAhead(), Alias: demand.GetAlias(), TokenID: demand.GetTokenId(), Affinity: demand.GetAffinityKey(), Exclude: demand.GetExcludeTokenIds(),
+		Ahead: demand.GetAhead(), Uncapped: demand.GetAhead() && !s.defers, Alias: demand.GetAlias(), TokenID: demand.GetTokenId(), Affinity: demand.GetAffinityKey(), Exclude: demand.GetExcludeTokenIds(),
 	}
 	if waited := min(demand.GetWaited().AsDuration(), maxWait); waited > 0 {
 		wanted.Since = time.Now().Add(-waited)

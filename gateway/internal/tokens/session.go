@@ -290,6 +290,7 @@ func (s *session) hear(response *tokenstorev1.SessionResponse) {
 		s.progress.stalled = false
 		s.nudge()
 	}
+	away := setOf(response.GetReserve().GetAwayUpstreams())
 	confirmed := s.progress.confirmed // what comes in this message may be older than what it confirms
 	for _, recall := range response.GetRecalls() {
 		s.noteRecall(recall, now)
@@ -300,7 +301,8 @@ func (s *session) hear(response *tokenstorev1.SessionResponse) {
 		s.charged(grant)
 	}
 	s.laterKeys = append(s.laterKeys, response.GetDeferredKeyIds()...)
-	s.confirm(response.GetAcknowledged(), setOf(response.GetDeferredLeaseIds()), now)
+	s.confirm(response.GetAcknowledged(), setOf(response.GetDeferredLeaseIds()), away, now)
+	s.renewAll(away)
 	s.books.giveBack(response.GetWantedKeyIds(), keyWantedPause)
 	for _, upstream := range response.GetWanted() {
 		s.hurried[upstream] = now.Add(hurryFor)
@@ -320,6 +322,9 @@ func (s *session) hear(response *tokenstorev1.SessionResponse) {
 		s.reserve.recall(recall.GetTokenId(), recall.GetEpoch())
 	}
 	for _, upstream := range response.GetWanted() {
+		s.stocks.wanted(upstream)
+	}
+	for upstream := range away {
 		s.stocks.wanted(upstream)
 	}
 	for _, id := range response.GetChangedKeyIds() {
@@ -392,13 +397,14 @@ func setOf(ids []string) map[string]bool {
 
 // confirm takes in what the store has carried out: reports need not be repeated, and
 // renewed leases hold, counted from when that was asked for. What it has deferred is to be said
-// again; mu is held.
-func (s *session) confirm(acknowledged uint64, deferred map[string]bool, now time.Time) {
+// again, and its upstreams are away; mu is held.
+func (s *session) confirm(acknowledged uint64, deferred, away map[string]bool, now time.Time) {
 	for len(s.progress.unconfirmed) > 0 && s.progress.unconfirmed[0].sequence <= acknowledged {
 		done := s.progress.unconfirmed[0]
 		for _, each := range done.renewals {
 			if deferred[each.lease.ID] {
 				each.renewed = time.Time{}
+				away[each.lease.Upstream] = true
 				continue
 			}
 			if each.lost {
@@ -409,7 +415,7 @@ func (s *session) confirm(acknowledged uint64, deferred map[string]bool, now tim
 			}
 			each.term.Extend(done.at.Add(each.ttl))
 		}
-		s.postpone(done.reports, deferred)
+		s.postpone(done.reports, deferred, away)
 		s.books.confirm(done.statements)
 		s.progress.confirmed = done.at
 		s.progress.unconfirmed = s.progress.unconfirmed[1:]
@@ -418,18 +424,32 @@ func (s *session) confirm(acknowledged uint64, deferred map[string]bool, now tim
 }
 
 // postpone keeps the reports that the store has deferred; mu is held.
-func (s *session) postpone(reports []endedReport, deferred map[string]bool) {
+func (s *session) postpone(reports []endedReport, deferred, away map[string]bool) {
 	if len(deferred) == 0 {
 		return
 	}
 	for _, each := range reports {
 		if deferred[each.GetLeaseId()] {
 			s.later = append(s.later, each)
+			away[each.GetUpstream()] = true
 		}
 	}
 	var lost int
 	if s.later, lost = bounded(s.later); lost > 0 {
 		s.observe.ReportsLost(lost)
+	}
+}
+
+// renewAll has the open leases of upstreams be renewed, until that succeeds: the server that comes back may
+// have lost what it was told last; mu is held.
+func (s *session) renewAll(of map[string]bool) {
+	if len(of) == 0 {
+		return
+	}
+	for _, each := range s.open {
+		if of[each.lease.Upstream] {
+			each.renewed = time.Time{}
+		}
 	}
 }
 

@@ -122,6 +122,23 @@ func (r *rig) allowance() amounts {
 	return r.books.of("k").allowance()
 }
 
+// What is used while a key's ledger is away is told when it is back, however long that takes.
+func TestUseIsToldWhenTheLedgerIsBack(t *testing.T) {
+	metered(t, newFakeKey(plenty), func(t *testing.T, r *rig, k *keyed) {
+		charge := chargeOf(one)
+		held := r.get(charge)
+		k.of("k", func(*fakeKey) { k.away = true })
+		r.end(held, charge, one)
+		time.Sleep(2 * keyStill)
+		k.expect(t, "while it is away", amounts{}, amountsOf(one))
+		k.of("k", func(*fakeKey) { k.away = false })
+		time.Sleep(time.Second)
+		used := amountsOf(one)
+		used[ofAtOnce] = 0
+		k.expect(t, "when it is back", used, amounts{})
+	})
+}
+
 func TestACharge(t *testing.T) {
 	t.Run("is set aside with its demand, and paid at the end", func(t *testing.T) {
 		for name, later := range map[string]bool{"told before the lease": false, "told after it": true} {

@@ -123,8 +123,9 @@ type sessionBooks interface {
 	// say returns statements of the keys that demands charge, and of as many others that are
 	// due as a message holds.
 	say(now time.Time, demands []*tokenstorev1.Demand) []*tokenstorev1.KeyStatement
-	// confirm notes that the store has carried out statements.
-	confirm(statements []*tokenstorev1.KeyStatement)
+	// confirm notes that the store has carried out statements, but for those of some keys, which it has
+	// deferred.
+	confirm(statements []*tokenstorev1.KeyStatement, deferred map[string]bool)
 	// take takes in what a key was granted, and charges it with that of the demands that it is
 	// for; false where this process has no such book.
 	take(grant *tokenstorev1.KeyGrant, charges []*lease.Charge) bool
@@ -301,7 +302,7 @@ func (s *session) hear(response *tokenstorev1.SessionResponse) {
 		s.charged(grant)
 	}
 	s.laterKeys = append(s.laterKeys, response.GetDeferredKeyIds()...)
-	s.confirm(response.GetAcknowledged(), setOf(response.GetDeferredLeaseIds()), away, now)
+	s.confirm(response.GetAcknowledged(), setOf(response.GetDeferredLeaseIds()), setOf(response.GetDeferredKeyIds()), away, now)
 	s.renewAll(away)
 	s.books.giveBack(response.GetWantedKeyIds(), keyWantedPause)
 	for _, upstream := range response.GetWanted() {
@@ -398,7 +399,7 @@ func setOf(ids []string) map[string]bool {
 // confirm takes in what the store has carried out: reports need not be repeated, and
 // renewed leases hold, counted from when that was asked for. What it has deferred is to be said
 // again, and its upstreams are away; mu is held.
-func (s *session) confirm(acknowledged uint64, deferred, away map[string]bool, now time.Time) {
+func (s *session) confirm(acknowledged uint64, deferred, deferredKeys, away map[string]bool, now time.Time) {
 	for len(s.progress.unconfirmed) > 0 && s.progress.unconfirmed[0].sequence <= acknowledged {
 		done := s.progress.unconfirmed[0]
 		for _, each := range done.renewals {
@@ -416,7 +417,7 @@ func (s *session) confirm(acknowledged uint64, deferred, away map[string]bool, n
 			each.term.Extend(done.at.Add(each.ttl))
 		}
 		s.postpone(done.reports, deferred, away)
-		s.books.confirm(done.statements)
+		s.books.confirm(done.statements, deferredKeys)
 		s.progress.confirmed = done.at
 		s.progress.unconfirmed = s.progress.unconfirmed[1:]
 	}

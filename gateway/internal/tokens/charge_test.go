@@ -505,6 +505,35 @@ func TestSetAside(t *testing.T) {
 	})
 }
 
+// What waits for the store waits on while the pool of some upstream goes away, and no longer when the store does.
+func TestSetAsideWhilePoolsGoAway(t *testing.T) {
+	metered(t, newFakeKey(plenty), func(t *testing.T, r *rig, k *keyed) {
+		setAside := func() <-chan bool {
+			held := make(chan bool, 1)
+			go func() { held <- r.SetAside(t.Context(), chargeOf(one)) }()
+			synctest.Wait()
+			return held
+		}
+		<-k.gate
+		first := setAside()
+		for _, upstream := range []string{"x", "y"} {
+			r.reserve.beginOf(upstream, errPoolAway)
+			synctest.Wait()
+		}
+		k.gate <- struct{}{}
+		if !soon(t, first, "an answer") {
+			t.Error("it is not set aside, because pools are away that it does not need")
+		}
+		<-k.gate
+		second, began := setAside(), time.Now()
+		r.reserve.begin(errStalled)
+		if soon(t, second, "an answer") || time.Since(began) != 0 {
+			t.Errorf("the store is away: it waits %s", time.Since(began))
+		}
+		k.gate <- struct{}{}
+	})
+}
+
 func TestStanding(t *testing.T) {
 	metered(t, newFakeKey(amounts{100, plenty[ofTokens], plenty[ofCost], 10}), func(t *testing.T, r *rig, k *keyed) {
 		if of := r.Standing("k"); of != nil {

@@ -147,6 +147,18 @@ func TestAPoolThatIsAwayWithoutReserve(t *testing.T) {
 	})
 }
 
+// What waits for a pool that is away when the process ends is lost, and counted.
+func TestReportsOfAPoolThatIsAwayAreCountedAtTheEnd(t *testing.T) {
+	runPoolAway(t, func(t *testing.T, r *rig, _ *fakeSession, taken *lease.Lease) {
+		r.Settle(taken, lease.Outcome{})
+		r.stop()
+		<-r.ended
+		if lost := r.counts.reportsLost.Load(); lost != 1 {
+			t.Errorf("%d reports are lost, want 1", lost)
+		}
+	})
+}
+
 // takes takes a lease, and acknowledges all that comes before.
 func (r *rig) takes(s *fakeSession, wanted lease.Demand, granted *tokenstorev1.Lease) *lease.Lease {
 	r.t.Helper()

@@ -62,6 +62,13 @@ func (r *reserve) unsaid() int {
 	return len(sayable)
 }
 
+// left implements sessionReserve.
+func (r *reserve) left() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.reports)
+}
+
 // renew implements sessionReserve.
 func (r *reserve) renew(again []*tokenstorev1.ReserveReport) {
 	r.mu.Lock()

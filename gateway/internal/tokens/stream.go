@@ -386,7 +386,7 @@ func (s *session) giveUp() {
 		lost += len(sent.reports) + len(sent.uses)
 	}
 	s.mu.Unlock()
-	if lost += s.reserve.unsaid(); lost > 0 {
+	if lost += s.reserve.left(); lost > 0 {
 		s.observe.ReportsLost(lost)
 		s.log.LogAttrs(context.Background(), slog.LevelWarn, "reports lost at shutdown; their leases return at their expiry", slog.Int("reports", lost))
 	}

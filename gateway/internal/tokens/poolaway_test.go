@@ -147,6 +147,50 @@ func TestAPoolThatIsAwayWithoutReserve(t *testing.T) {
 	})
 }
 
+// Uses of the reserve that the store has deferred are said again, in their order, when the pool is back; meanwhile
+// it counts as away. Those of other pools are not said again.
+func TestDeferredUsesAreSaidAgain(t *testing.T) {
+	runPoolAway(t, func(t *testing.T, r *rig, s *fakeSession, first *lease.Lease) {
+		r.store.mute.Store(true)
+		second := r.must(demand)
+		s.send(t, &tokenstorev1.SessionResponse{Acknowledged: s.reservation(t).GetSequence(), Reserve: &tokenstorev1.Reserve{}})
+		r.Settle(first, lease.Outcome{})
+		use := func() *tokenstorev1.SessionRequest {
+			m := s.message(t)
+			for ; len(m.GetReserveReports()) == 0; m = s.message(t) {
+				s.acknowledge(t, m)
+			}
+			return m
+		}
+		numbers := func(of *tokenstorev1.SessionRequest) (numbers []uint64) {
+			for _, each := range of.GetReserveReports() {
+				numbers = append(numbers, each.GetNumber())
+			}
+			return numbers
+		}
+		one := use()
+		r.Settle(second, lease.Outcome{})
+		two := use()
+		s.send(t, &tokenstorev1.SessionResponse{Acknowledged: one.GetSequence(), DeferredUses: []uint64{1}})
+		if away := r.PoolsAway(); !slices.Equal(away, []string{demand.Upstream}) {
+			t.Errorf("away are %v", away)
+		}
+		s.send(t, &tokenstorev1.SessionResponse{Acknowledged: two.GetSequence(), DeferredUses: []uint64{2}})
+		m := s.reservation(t)
+		if len(m.GetReserveReports()) > 0 {
+			t.Errorf("said while the pool is away: %v", m.GetReserveReports())
+		}
+		s.send(t, &tokenstorev1.SessionResponse{Acknowledged: m.GetSequence(), Reserve: &tokenstorev1.Reserve{}})
+		if got := numbers(use()); !slices.Equal(got, []uint64{1, 2}) {
+			t.Errorf("said again: %v", got)
+		}
+		s.breakOff()
+		if got := numbers(r.nextSession().message(t)); !slices.Equal(got, []uint64{1, 2}) {
+			t.Errorf("another session begins with %v", got)
+		}
+	})
+}
+
 // What waits for a pool that is away when the process ends is lost, and counted.
 func TestReportsOfAPoolThatIsAwayAreCountedAtTheEnd(t *testing.T) {
 	runPoolAway(t, func(t *testing.T, r *rig, _ *fakeSession, taken *lease.Lease) {

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -99,6 +100,8 @@ type sessionReserve interface {
 	// renew begins anew on another stream: what that before has not confirmed is to be
 	// sent again.
 	renew(again []*tokenstorev1.ReserveReport)
+	// again has uses that the store has deferred be sent again, once their pools are back.
+	again(uses []*tokenstorev1.ReserveReport)
 	// leave gives everything up, since the process ends.
 	leave()
 	recall(tokenID string, below uint64)
@@ -303,7 +306,7 @@ func (s *session) hear(response *tokenstorev1.SessionResponse) {
 		s.charged(grant)
 	}
 	s.laterKeys = append(s.laterKeys, response.GetDeferredKeyIds()...)
-	s.confirm(response.GetAcknowledged(), setOf(response.GetDeferredLeaseIds()), setOf(response.GetDeferredKeyIds()), away, now)
+	s.confirm(response, away, now)
 	s.renewAll(away)
 	s.books.giveBack(response.GetWantedKeyIds(), keyWantedPause)
 	for _, upstream := range response.GetWanted() {
@@ -400,7 +403,8 @@ func setOf(ids []string) map[string]bool {
 // confirm takes in what the store has carried out: reports need not be repeated, and
 // renewed leases hold, counted from when that was asked for. What it has deferred is to be said
 // again, and its upstreams are away; mu is held.
-func (s *session) confirm(acknowledged uint64, deferred, deferredKeys, away map[string]bool, now time.Time) {
+func (s *session) confirm(response *tokenstorev1.SessionResponse, away map[string]bool, now time.Time) {
+	acknowledged, deferred, deferredKeys := response.GetAcknowledged(), setOf(response.GetDeferredLeaseIds()), setOf(response.GetDeferredKeyIds())
 	for len(s.progress.unconfirmed) > 0 && s.progress.unconfirmed[0].sequence <= acknowledged {
 		done := s.progress.unconfirmed[0]
 		for _, each := range done.renewals {
@@ -418,6 +422,7 @@ func (s *session) confirm(acknowledged uint64, deferred, deferredKeys, away map[
 			each.term.Extend(done.at.Add(each.ttl))
 		}
 		s.postpone(done.reports, deferred, away)
+		s.postponeUses(done.uses, response.GetDeferredUses())
 		s.books.confirm(done.statements, deferredKeys)
 		s.progress.confirmed = done.at
 		s.progress.unconfirmed = s.progress.unconfirmed[1:]
@@ -440,6 +445,14 @@ func (s *session) postpone(reports []endedReport, deferred, away map[string]bool
 	if s.later, lost = bounded(s.later); lost > 0 {
 		s.observe.ReportsLost(lost)
 	}
+}
+
+// postponeUses is postpone for uses of the reserve.
+func (s *session) postponeUses(uses []*tokenstorev1.ReserveReport, deferred []uint64) {
+	if len(deferred) == 0 {
+		return
+	}
+	s.reserve.again(slices.DeleteFunc(uses, func(each *tokenstorev1.ReserveReport) bool { return !slices.Contains(deferred, each.GetNumber()) }))
 }
 
 // renewAll has the open leases of upstreams be renewed, until that succeeds: the server that comes back may

@@ -1445,8 +1445,11 @@ type SessionResponse struct {
 	// Keys whose ledgers can't be reached while others can: their statements were not entered, and
 	// are to be made again a little later.
 	DeferredKeyIds []string `protobuf:"bytes,12,rep,name=deferred_key_ids,json=deferredKeyIds,proto3" json:"deferred_key_ids,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Numbers of reserve reports of pools that can't be reached while others can, and of those that
+	// come behind them: they were not counted, and are to be said again, in their order, a little later.
+	DeferredUses  []uint64 `protobuf:"varint,13,rep,packed,name=deferred_uses,json=deferredUses,proto3" json:"deferred_uses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SessionResponse) Reset() {
@@ -1559,6 +1562,13 @@ func (x *SessionResponse) GetDeferredLeaseIds() []string {
 func (x *SessionResponse) GetDeferredKeyIds() []string {
 	if x != nil {
 		return x.DeferredKeyIds
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetDeferredUses() []uint64 {
+	if x != nil {
+		return x.DeferredUses
 	}
 	return nil
 }
@@ -2017,7 +2027,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\bupstream\x18\f \x01(\tR\bupstream\"9\n" +
 	"\x06Recall\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12\x14\n" +
-	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\x93\x04\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\xb8\x04\n" +
 	"\x0fSessionResponse\x12\"\n" +
 	"\facknowledged\x18\x01 \x01(\x04R\facknowledged\x12,\n" +
 	"\x06grants\x18\x02 \x03(\v2\x14.tokenstore.v1.GrantR\x06grants\x12/\n" +
@@ -2032,7 +2042,8 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x0ewanted_key_ids\x18\n" +
 	" \x03(\tR\fwantedKeyIds\x12,\n" +
 	"\x12deferred_lease_ids\x18\v \x03(\tR\x10deferredLeaseIds\x12(\n" +
-	"\x10deferred_key_ids\x18\f \x03(\tR\x0edeferredKeyIds\"\xa7\x01\n" +
+	"\x10deferred_key_ids\x18\f \x03(\tR\x0edeferredKeyIds\x12#\n" +
+	"\rdeferred_uses\x18\r \x03(\x04R\fdeferredUses\"\xa7\x01\n" +
 	"\aReserve\x12*\n" +
 	"\x11dropped_token_ids\x18\x01 \x03(\tR\x0fdroppedTokenIds\x12-\n" +
 	"\x05added\x18\x02 \x03(\v2\x17.tokenstore.v1.ReservedR\x05added\x12\x1a\n" +

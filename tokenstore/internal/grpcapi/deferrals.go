@@ -15,6 +15,7 @@ type deferrals struct {
 	allowed  bool
 	leaseIDs []string
 	keyIDs   []string
+	uses     []uint64
 }
 
 // leases takes in what was deferred, and returns any other error.
@@ -23,6 +24,7 @@ func (d *deferrals) leases(err error) error {
 	if !is || !d.allowed {
 		return err
 	}
+	d.uses = append(d.uses, part.Uses...)
 	for _, each := range part.Leases {
 		d.leaseIDs = append(d.leaseIDs, each.LeaseID)
 	}

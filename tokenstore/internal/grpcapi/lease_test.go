@@ -87,6 +87,24 @@ func (f *faultyStore) Settle(ctx context.Context, settlements []leasing.Settleme
 	return settled, err
 }
 
+// Reconcile implements leasing.Store.
+func (f *faultyStore) Reconcile(ctx context.Context, replica string, uses []leasing.ReservedUse) ([]leasing.Settled, error) {
+	settled, err := f.Store.Reconcile(ctx, replica, uses)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil && f.away != "" {
+		later := &leasing.Deferred{}
+		for _, each := range uses {
+			if each.TokenID == f.away {
+				later.Add(&leasing.PoolAway{Upstream: "cursor", Err: errPartAway})
+				later.Uses = append(later.Uses, each.Number)
+			}
+		}
+		err = later.OrNil()
+	}
+	return settled, err
+}
+
 // Reserve implements leasing.Store.
 func (f *faultyStore) Reserve(ctx context.Context, reservation leasing.Reservation) (leasing.Reserve, error) {
 	reserve, err := f.Store.Reserve(ctx, reservation)
@@ -502,6 +520,14 @@ func TestWhatIsAwayIsDeferred(t *testing.T) {
 				return slices.Equal(said.GetDeferredLeaseIds(), []string{away.GetId()})
 			},
 		},
+		"uses of the reserve": {
+			func(_ *leaseService, there, away *tokenstorev1.Lease) *tokenstorev1.SessionRequest {
+				return uses(there, away)
+			},
+			func(said *tokenstorev1.SessionResponse, _ *tokenstorev1.Lease) bool {
+				return slices.Equal(said.GetDeferredUses(), []uint64{2})
+			},
+		},
 		"a reservation": {
 			func(*leaseService, *tokenstorev1.Lease, *tokenstorev1.Lease) *tokenstorev1.SessionRequest {
 				return &tokenstorev1.SessionRequest{Reservation: &tokenstorev1.Reservation{Instance: "i1", Ttl: durationpb.New(time.Minute)}}
@@ -540,6 +566,43 @@ func TestWhatIsAwayIsDeferred(t *testing.T) {
 			})
 		}
 	}
+}
+
+// uses are reports of a reserve, numbered from 1.
+func uses(of ...*tokenstorev1.Lease) *tokenstorev1.SessionRequest {
+	request := &tokenstorev1.SessionRequest{}
+	for i, lease := range of {
+		ended := report(lease, tokenstorev1.Outcome_OUTCOME_SUCCESS)
+		ended.LeaseId, ended.Upstream = "1-0", "cursor"
+		request.ReserveReports = append(request.ReserveReports, &tokenstorev1.ReserveReport{Number: uint64(i + 1), Report: ended})
+	}
+	return request
+}
+
+// What was on its way behind a use that is deferred waits for it: it would look counted.
+func TestDeferredUsesKeepTheirOrder(t *testing.T) {
+	t.Parallel()
+	s := startLeases(t, 1, 1)
+	r := s.session(t)
+	there, away := r.take(1), r.take(2)
+	say := func(request *tokenstorev1.SessionRequest, want ...uint64) {
+		t.Helper()
+		r.said.Reset()
+		sequence := r.send(request)
+		r.until("the acknowledgement", func() bool { return r.said.GetAcknowledged() == sequence })
+		if got := r.said.GetDeferredUses(); !slices.Equal(got, want) {
+			t.Errorf("deferred are %v, want %v", got, want)
+		}
+	}
+	s.faults.set(func() { s.faults.away = away.GetTokenId() })
+	all := uses(there, away, there, there)
+	part := func(from, to int) *tokenstorev1.SessionRequest {
+		return &tokenstorev1.SessionRequest{ReserveReports: all.GetReserveReports()[from:to]}
+	}
+	say(part(0, 2), 2)
+	s.faults.set(func() { s.faults.away = "" })
+	say(part(2, 3), 3)
+	say(part(1, 4))
 }
 
 // Slots of tokens with a cap are lent ahead only to a gateway that gives them back when they are wanted.

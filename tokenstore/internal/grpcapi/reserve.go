@@ -2,6 +2,7 @@ package grpcapi
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"carousel.internal/proto/rpcerr"
@@ -40,10 +41,30 @@ func (s *session) reserve(ctx context.Context, asked *tokenstorev1.Reservation) 
 	return answer, nil
 }
 
-func (s *session) reconcile(ctx context.Context, uses []*tokenstorev1.ReserveReport) error {
-	numbers, reports := make([]uint64, len(uses)), make([]leasing.Report, len(uses))
-	for i, use := range uses {
-		numbers[i], reports[i] = use.GetNumber(), reportFrom(use.GetReport(), s.replica)
+// reconcile counts uses of the reserve. Those that it defers it counts only in their order.
+func (s *session) reconcile(ctx context.Context, uses []*tokenstorev1.ReserveReport, later *deferrals) error {
+	var numbers []uint64
+	var reports []leasing.Report
+	for _, use := range uses {
+		upstream := use.GetReport().GetUpstream()
+		if first, owes := s.owed[upstream]; owes && use.GetNumber() > first {
+			later.uses = append(later.uses, use.GetNumber())
+			continue
+		}
+		delete(s.owed, upstream)
+		numbers, reports = append(numbers, use.GetNumber()), append(reports, reportFrom(use.GetReport(), s.replica))
 	}
-	return s.desk.Reconcile(ctx, s.replica, numbers, reports)
+	if len(reports) == 0 {
+		return nil
+	}
+	if err := later.leases(s.desk.Reconcile(ctx, s.replica, numbers, reports)); err != nil {
+		return err
+	}
+	for _, use := range uses {
+		upstream := use.GetReport().GetUpstream()
+		if _, owes := s.owed[upstream]; !owes && slices.Contains(later.uses, use.GetNumber()) {
+			s.owed[upstream] = use.GetNumber()
+		}
+	}
+	return nil
 }

@@ -45,6 +45,9 @@ type session struct {
 	replica string
 	// defers is what the first message says.
 	defers bool
+	// owed are, by upstream, the first uses of the reserve that were deferred: to count one behind it would
+	// make it look counted.
+	owed map[string]uint64
 
 	// turn is held while a message is carried out, or charges that wait are tried; over: none
 	// is any more.
@@ -116,7 +119,7 @@ func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionReq
 		}
 	}
 	if len(request.GetReserveReports()) > 0 {
-		if err := s.reconcile(ctx, request.GetReserveReports()); err != nil {
+		if err := s.reconcile(ctx, request.GetReserveReports(), &later); err != nil {
 			return err
 		}
 	}
@@ -144,6 +147,7 @@ func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionReq
 		next.LostLeaseIds = append(next.LostLeaseIds, lost...)
 		next.DeferredLeaseIds = append(next.DeferredLeaseIds, later.leaseIDs...)
 		next.DeferredKeyIds = append(next.DeferredKeyIds, later.keyIDs...)
+		next.DeferredUses = append(next.DeferredUses, later.uses...)
 	})
 	for _, demand := range demands {
 		if s.out.backlog() >= maxBacklog {

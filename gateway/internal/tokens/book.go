@@ -49,6 +49,8 @@ type book struct {
 	}
 	// unsaid: a statement is to be made.
 	unsaid bool
+	// deferred: the store has not carried out the last statement, which is to be made again.
+	deferred bool
 	// unconfirmed are when the statements went out which the present session has not confirmed.
 	unconfirmed []saidAt
 	// ttl is how long what is held stays set aside, counted from since: when the newest
@@ -185,7 +187,7 @@ func (b *book) ahead(now time.Time) amounts {
 func (b *book) statement(now time.Time) *tokenstorev1.KeyStatement {
 	b.sequence++
 	ahead := b.ahead(now).plus(b.unasked())
-	b.unsaid = false
+	b.unsaid, b.deferred = false, false
 	b.said.spent, b.said.granted, b.said.holding, b.said.at = b.spent, b.granted, b.holding, now
 	b.unconfirmed = append(b.unconfirmed, saidAt{b.sequence, now})
 	statement := &tokenstorev1.KeyStatement{
@@ -198,10 +200,13 @@ func (b *book) statement(now time.Time) *tokenstorev1.KeyStatement {
 	return statement
 }
 
-// confirm notes that the store has carried out a statement.
-func (b *book) confirm(sequence uint64, now time.Time) {
+// confirm notes that the store has carried out a statement, or has deferred it.
+func (b *book) confirm(sequence uint64, deferred bool, now time.Time) {
 	for len(b.unconfirmed) > 0 && b.unconfirmed[0].sequence <= sequence {
-		b.since, b.asking = b.unconfirmed[0].at, false
+		if !deferred {
+			b.since = b.unconfirmed[0].at
+		}
+		b.asking, b.deferred = false, deferred
 		b.unconfirmed = b.unconfirmed[1:]
 	}
 	b.serveAsides(now)
@@ -238,7 +243,7 @@ func (b *book) tend(now time.Time, window time.Duration) {
 
 // resume begins anew in another session.
 func (b *book) resume() {
-	b.unsaid = b.unsaid || len(b.unconfirmed) > 0 || b.holding.atLeast(b.reserved) != (amounts{})
+	b.unsaid = b.unsaid || b.deferred || len(b.unconfirmed) > 0 || b.holding.atLeast(b.reserved) != (amounts{})
 	b.unconfirmed, b.asking = nil, false
 	for _, each := range b.asides {
 		each.asked, b.unsaid = 0, true
@@ -247,7 +252,7 @@ func (b *book) resume() {
 
 // isOver reports whether the book can be closed: it has nothing, and the store knows all of it.
 func (b *book) isOver(now time.Time) bool {
-	return b.reserved == (amounts{}) && !b.unsaid && len(b.unconfirmed) == 0 && now.Sub(b.drawn) >= keyStill
+	return b.reserved == (amounts{}) && !b.unsaid && !b.deferred && len(b.unconfirmed) == 0 && now.Sub(b.drawn) >= keyStill
 }
 
 // isScarce reports whether somebody may wait for what a request gives back.

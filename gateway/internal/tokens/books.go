@@ -188,13 +188,13 @@ func (b *books) say(now time.Time, demands []*tokenstorev1.Demand) []*tokenstore
 }
 
 // confirm implements sessionBooks.
-func (b *books) confirm(statements []*tokenstorev1.KeyStatement) {
+func (b *books) confirm(statements []*tokenstorev1.KeyStatement, deferred map[string]bool) {
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, statement := range statements {
 		if of := b.byKey[statement.GetKeyId()]; of != nil && of.id == statement.GetBook() {
-			of.confirm(statement.GetSequence(), now)
+			of.confirm(statement.GetSequence(), deferred[of.keyID], now)
 		}
 	}
 }

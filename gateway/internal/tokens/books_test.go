@@ -79,7 +79,7 @@ func (p *tape) answer(message taped, heard bool) {
 		if !heard {
 			continue
 		}
-		p.books.confirm([]*tokenstorev1.KeyStatement{statement})
+		p.books.confirm([]*tokenstorev1.KeyStatement{statement}, nil)
 		var charges []*lease.Charge
 		for _, id := range grant.GetDemandIds() {
 			if charge := p.waiting[id]; charge != nil {
@@ -205,6 +205,35 @@ func TestTheStoreKnowsOfAllThatMayBeUsed(t *testing.T) {
 			t.Fatalf("in the end the store has %v used and %v held, it is %v", used, held, p.spent)
 		}
 	})
+}
+
+// A statement that the store has deferred is none that it has carried out: what is held stands no longer for it, more may
+// be asked for, and the book stays until the next one.
+func TestADeferredStatementConfirmsNothing(t *testing.T) {
+	t.Parallel()
+	b, now := newBooks(func() {}), time.Now()
+	of := b.of("k")
+	of.ttl, of.rate, of.typical = 10*time.Second, 200, amounts{1, 1, 1, 1}
+	say := func(deferred bool) {
+		of.drawn, of.unsaid = now, true
+		b.note(of)
+		b.confirm(b.say(now, nil), map[string]bool{"k": deferred})
+	}
+	say(false)
+	since := of.since
+	now = now.Add(keyStill)
+	say(true)
+	if !of.since.Equal(since) || of.asking || len(of.unconfirmed) > 0 {
+		t.Errorf("since %s, asking %t, unconfirmed %v", of.since, of.asking, of.unconfirmed)
+	}
+	now = now.Add(keyStill)
+	if of.isOver(now) {
+		t.Error("it is closed, though the store does not know all of it")
+	}
+	say(false)
+	if now = now.Add(keyStill); !of.since.After(since) || !of.isOver(now) {
+		t.Errorf("when the store has carried it out: since %s, over %t", of.since, of.isOver(now))
+	}
 }
 
 // What was used since the store has told the standing is as good as new.

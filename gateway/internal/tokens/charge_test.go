@@ -122,6 +122,23 @@ func (r *rig) allowance() amounts {
 	return r.books.of("k").allowance()
 }
 
+// What is used while a key's ledger is away is told when it is back, however long that takes.
+func TestUseIsToldWhenTheLedgerIsBack(t *testing.T) {
+	metered(t, newFakeKey(plenty), func(t *testing.T, r *rig, k *keyed) {
+		charge := chargeOf(one)
+		held := r.get(charge)
+		k.of("k", func(*fakeKey) { k.away = true })
+		r.end(held, charge, one)
+		time.Sleep(2 * keyStill)
+		k.expect(t, "while it is away", amounts{}, amountsOf(one))
+		k.of("k", func(*fakeKey) { k.away = false })
+		time.Sleep(time.Second)
+		used := amountsOf(one)
+		used[ofAtOnce] = 0
+		k.expect(t, "when it is back", used, amounts{})
+	})
+}
+
 func TestACharge(t *testing.T) {
 	t.Run("is set aside with its demand, and paid at the end", func(t *testing.T) {
 		for name, later := range map[string]bool{"told before the lease": false, "told after it": true} {
@@ -483,6 +500,35 @@ func TestSetAside(t *testing.T) {
 		<-k.gate
 		if r.SetAside(t.Context(), chargeOf(one)) || time.Since(began) != setAsidePatience {
 			t.Errorf("set aside by a store that is silent, after %v", time.Since(began))
+		}
+		k.gate <- struct{}{}
+	})
+}
+
+// What waits for the store waits on while the pool of some upstream goes away, and no longer when the store does.
+func TestSetAsideWhilePoolsGoAway(t *testing.T) {
+	metered(t, newFakeKey(plenty), func(t *testing.T, r *rig, k *keyed) {
+		setAside := func() <-chan bool {
+			held := make(chan bool, 1)
+			go func() { held <- r.SetAside(t.Context(), chargeOf(one)) }()
+			synctest.Wait()
+			return held
+		}
+		<-k.gate
+		first := setAside()
+		for _, upstream := range []string{"x", "y"} {
+			r.reserve.beginOf(upstream, errPoolAway)
+			synctest.Wait()
+		}
+		k.gate <- struct{}{}
+		if !soon(t, first, "an answer") {
+			t.Error("it is not set aside, because pools are away that it does not need")
+		}
+		<-k.gate
+		second, began := setAside(), time.Now()
+		r.reserve.begin(errStalled)
+		if soon(t, second, "an answer") || time.Since(began) != 0 {
+			t.Errorf("the store is away: it waits %s", time.Since(began))
 		}
 		k.gate <- struct{}{}
 	})

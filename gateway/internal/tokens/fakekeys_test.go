@@ -120,6 +120,8 @@ type keyed struct {
 	dry bool
 	// later: what demands are charged is told only after their leases.
 	later bool
+	// away: what is stated is deferred.
+	away bool
 	// charges counts the demands that had any.
 	charges int
 	// session is the present one.
@@ -166,6 +168,10 @@ func (k *keyed) answer(m *tokenstorev1.SessionRequest) []*tokenstorev1.SessionRe
 	told := &tokenstorev1.SessionResponse{}
 	denied := map[uint64]bool{}
 	for _, statement := range m.GetKeyStatements() {
+		if k.away {
+			told.DeferredKeyIds = append(told.DeferredKeyIds, statement.GetKeyId())
+			continue
+		}
 		grant, denials := k.keys[statement.GetKeyId()].hear(statement, charges[statement.GetKeyId()])
 		delete(charges, statement.GetKeyId())
 		told.KeyGrants = append(told.KeyGrants, grant)
@@ -197,6 +203,7 @@ func (k *keyed) answer(m *tokenstorev1.SessionRequest) []*tokenstorev1.SessionRe
 	if k.later {
 		return []*tokenstorev1.SessionResponse{granted, told}
 	}
+	granted.DeferredKeyIds = told.GetDeferredKeyIds()
 	granted.KeyGrants, granted.Denials = told.GetKeyGrants(), append(granted.GetDenials(), told.GetDenials()...)
 	return []*tokenstorev1.SessionResponse{granted}
 }

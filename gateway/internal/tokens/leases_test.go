@@ -21,7 +21,7 @@ func TestSessionBeginsWithAMessageAndIsReadyWhenItIsAnswered(t *testing.T) {
 		r.store.mute.Store(true)
 		s := r.nextSession()
 		hello := s.message(t)
-		if hello.GetSequence() != 1 || hello.GetReplica() != "replica-1" {
+		if hello.GetSequence() != 1 || hello.GetReplica() != "replica-1" || !hello.GetDefers() {
 			t.Errorf("first message: %v", hello)
 		}
 		synctest.Wait()

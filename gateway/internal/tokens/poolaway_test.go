@@ -147,20 +147,148 @@ func TestAPoolThatIsAwayWithoutReserve(t *testing.T) {
 	})
 }
 
+// Uses of the reserve that the store has deferred are said again, in their order, when the pool is back; meanwhile
+// it counts as away. Those of other pools are not said again.
+func TestDeferredUsesAreSaidAgain(t *testing.T) {
+	runPoolAway(t, func(t *testing.T, r *rig, s *fakeSession, first *lease.Lease) {
+		r.store.mute.Store(true)
+		second := r.must(demand)
+		s.send(t, &tokenstorev1.SessionResponse{Acknowledged: s.reservation(t).GetSequence(), Reserve: &tokenstorev1.Reserve{}})
+		r.Settle(first, lease.Outcome{})
+		use := func() *tokenstorev1.SessionRequest {
+			m := s.message(t)
+			for ; len(m.GetReserveReports()) == 0; m = s.message(t) {
+				s.acknowledge(t, m)
+			}
+			return m
+		}
+		numbers := func(of *tokenstorev1.SessionRequest) (numbers []uint64) {
+			for _, each := range of.GetReserveReports() {
+				numbers = append(numbers, each.GetNumber())
+			}
+			return numbers
+		}
+		one := use()
+		r.Settle(second, lease.Outcome{})
+		two := use()
+		s.send(t, &tokenstorev1.SessionResponse{Acknowledged: one.GetSequence(), DeferredUses: []uint64{1}})
+		if away := r.PoolsAway(); !slices.Equal(away, []string{demand.Upstream}) {
+			t.Errorf("away are %v", away)
+		}
+		s.send(t, &tokenstorev1.SessionResponse{Acknowledged: two.GetSequence(), DeferredUses: []uint64{2}})
+		m := s.reservation(t)
+		if len(m.GetReserveReports()) > 0 {
+			t.Errorf("said while the pool is away: %v", m.GetReserveReports())
+		}
+		s.send(t, &tokenstorev1.SessionResponse{Acknowledged: m.GetSequence(), Reserve: &tokenstorev1.Reserve{}})
+		if got := numbers(use()); !slices.Equal(got, []uint64{1, 2}) {
+			t.Errorf("said again: %v", got)
+		}
+		s.breakOff()
+		if got := numbers(r.nextSession().message(t)); !slices.Equal(got, []uint64{1, 2}) {
+			t.Errorf("another session begins with %v", got)
+		}
+	})
+}
+
+// What waits for a pool that is away when the process ends is lost, and counted.
+func TestReportsOfAPoolThatIsAwayAreCountedAtTheEnd(t *testing.T) {
+	runPoolAway(t, func(t *testing.T, r *rig, _ *fakeSession, taken *lease.Lease) {
+		r.Settle(taken, lease.Outcome{})
+		r.stop()
+		<-r.ended
+		if lost := r.counts.reportsLost.Load(); lost != 1 {
+			t.Errorf("%d reports are lost, want 1", lost)
+		}
+	})
+}
+
+// takes takes a lease, and acknowledges all that comes before.
+func (r *rig) takes(s *fakeSession, wanted lease.Demand, granted *tokenstorev1.Lease) *lease.Lease {
+	r.t.Helper()
+	answer := r.acquire(r.t.Context(), wanted)
+	m := s.message(r.t)
+	for ; len(m.GetDemands()) == 0; m = s.message(r.t) {
+		s.acknowledge(r.t, m)
+	}
+	s.send(r.t, &tokenstorev1.SessionResponse{Acknowledged: m.GetSequence(), Grants: []*tokenstorev1.Grant{{
+		DemandId: m.GetDemands()[0].GetId(), Upstream: wanted.Upstream, Leases: []*tokenstorev1.Lease{granted},
+	}}})
+	return soon(r.t, answer, "a lease").lease
+}
+
+// A server that comes back may have lost what it was told last: of its pools all open leases are renewed, until that
+// succeeds, whether a reserve is kept or not; of others none is.
+func TestOpenLeasesOfAPoolThatWasAwayAreRenewed(t *testing.T) {
+	for name, kept := range map[string]bool{"with a reserve": true, "without one": false} {
+		t.Run(name, func(t *testing.T) {
+			reserve := ReserveOptions{}
+			if kept {
+				reserve = ReserveOptions{Time: degradedTime, Instance: "instance-1"}
+			}
+			runWith(t, reserve, func(t *testing.T, r *rig) {
+				r.store.mute.Store(true)
+				s := r.nextSession()
+				s.acknowledge(t, s.message(t))
+				if kept {
+					s.reserve(t, &tokenstorev1.Reserve{})
+				}
+				ended := r.takes(s, demand, leaseOf("a", 1))
+				r.takes(s, demand, leaseOf("b", 2))
+				r.takes(s, elsewhere, leaseOf("x", 3))
+				if !kept {
+					r.Settle(ended, lease.Outcome{})
+				}
+				renewed := func() (ids []string) {
+					said := s.said(renewEvery + 4*tick)
+					for _, each := range said.GetRenewals() {
+						ids = append(ids, each.GetLeaseId())
+					}
+					s.acknowledge(t, said)
+					slices.Sort(ids)
+					return ids
+				}
+				want := []string{"1-2"}
+				if kept {
+					want = []string{"1-1", "1-2"}
+					s.send(t, &tokenstorev1.SessionResponse{
+						Acknowledged: s.reservation(t).GetSequence(), Reserve: &tokenstorev1.Reserve{AwayUpstreams: []string{demand.Upstream}},
+					})
+				} else {
+					s.send(t, &tokenstorev1.SessionResponse{Acknowledged: s.acknowledgedReport(t).GetSequence(), DeferredLeaseIds: []string{"1-1"}})
+				}
+				for _, want := range [][]string{want, nil} {
+					if got := renewed(); !slices.Equal(got, want) {
+						t.Errorf("renewed %v, want %v", got, want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// What is ahead of a pool that is away goes back: a server that comes back may not know of it.
+func TestAStockOfAPoolThatIsAwayGoesBack(t *testing.T) {
+	runReserved(t, func(t *testing.T, r *rig, s *fakeSession) {
+		d, answers := r.filling(t.Context(), s, 1)
+		s.grant(t, d, leaseOf("a", 1), leaseOf("b", 2), leaseOf("c", 3))
+		soon(t, answers[0], "a lease")
+		if r.aheadNow() != 2 {
+			t.Fatalf("%d are ahead", r.aheadNow())
+		}
+		s.reserve(t, &tokenstorev1.Reserve{AwayUpstreams: []string{demand.Upstream}})
+		if r.aheadNow() != 0 {
+			t.Errorf("%d are ahead", r.aheadNow())
+		}
+	})
+}
+
 // A report, and a lease to be renewed, that the store has deferred are said again, a little later; the lease is not
 // taken for renewed.
 func TestWhatIsDeferredIsSaidAgain(t *testing.T) {
 	runReserved(t, func(t *testing.T, r *rig, s *fakeSession) {
 		r.store.mute.Store(true)
-		take := func(granted *tokenstorev1.Lease) *lease.Lease {
-			answer := r.acquire(t.Context(), demand)
-			m := s.message(t)
-			s.send(t, &tokenstorev1.SessionResponse{Acknowledged: m.GetSequence(), Grants: []*tokenstorev1.Grant{{
-				DemandId: m.GetDemands()[0].GetId(), Upstream: demand.Upstream, Leases: []*tokenstorev1.Lease{granted},
-			}}})
-			return soon(t, answer, "a lease").lease
-		}
-		ended, open := take(leaseOf("a", 1)), take(leaseOf("b", 2))
+		ended, open := r.takes(s, demand, leaseOf("a", 1)), r.takes(s, elsewhere, leaseOf("b", 2))
 		r.Settle(ended, lease.Outcome{})
 		for range 3 {
 			m := s.acknowledgedReport(t)

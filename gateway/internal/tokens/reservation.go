@@ -1,6 +1,7 @@
 package tokens
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -62,12 +63,39 @@ func (r *reserve) unsaid() int {
 	return len(sayable)
 }
 
+// left implements sessionReserve.
+func (r *reserve) left() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.reports)
+}
+
 // renew implements sessionReserve.
 func (r *reserve) renew(again []*tokenstorev1.ReserveReport) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.reports = append(again, r.reports...)
+	r.putBack(again)
 	r.asked, r.urgent = time.Time{}, true
+}
+
+// again implements sessionReserve. The pools count as away until a reservation's answer leaves them out.
+func (r *reserve) again(uses []*tokenstorev1.ReserveReport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.putBack(uses)
+	for _, each := range uses {
+		r.beginPool(each.GetReport().GetUpstream(), errPoolAway)
+	}
+}
+
+// putBack has reports that have been sent be sent again, in their order; mu is held.
+func (r *reserve) putBack(again []*tokenstorev1.ReserveReport) {
+	r.reports = append(slices.Clone(again), r.reports...)
+	slices.SortFunc(r.reports, func(a, b *tokenstorev1.ReserveReport) int { return cmp.Compare(a.GetNumber(), b.GetNumber()) })
+	var lost int
+	if r.reports, lost = bounded(r.reports); lost > 0 {
+		r.observe.ReportsLost(lost)
+	}
 }
 
 // mayAsk reports whether it is time for a reservation; mu is held.

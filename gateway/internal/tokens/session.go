@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -93,11 +94,14 @@ type sessionReserve interface {
 	// say returns the reservation that is due, nil for none, and as many reports of
 	// what the reserve was used for as a message holds.
 	say(now time.Time) (*tokenstorev1.Reservation, []*tokenstorev1.ReserveReport)
-	// unsaid counts the reports that have not been sent.
+	// unsaid counts the reports that can be sent now, left all that have not been.
 	unsaid() int
+	left() int
 	// renew begins anew on another stream: what that before has not confirmed is to be
 	// sent again.
 	renew(again []*tokenstorev1.ReserveReport)
+	// again has uses that the store has deferred be sent again, once their pools are back.
+	again(uses []*tokenstorev1.ReserveReport)
 	// leave gives everything up, since the process ends.
 	leave()
 	recall(tokenID string, below uint64)
@@ -123,8 +127,9 @@ type sessionBooks interface {
 	// say returns statements of the keys that demands charge, and of as many others that are
 	// due as a message holds.
 	say(now time.Time, demands []*tokenstorev1.Demand) []*tokenstorev1.KeyStatement
-	// confirm notes that the store has carried out statements.
-	confirm(statements []*tokenstorev1.KeyStatement)
+	// confirm notes that the store has carried out statements, but for those of some keys, which it has
+	// deferred.
+	confirm(statements []*tokenstorev1.KeyStatement, deferred map[string]bool)
 	// take takes in what a key was granted, and charges it with that of the demands that it is
 	// for; false where this process has no such book.
 	take(grant *tokenstorev1.KeyGrant, charges []*lease.Charge) bool
@@ -290,6 +295,7 @@ func (s *session) hear(response *tokenstorev1.SessionResponse) {
 		s.progress.stalled = false
 		s.nudge()
 	}
+	away := setOf(response.GetReserve().GetAwayUpstreams())
 	confirmed := s.progress.confirmed // what comes in this message may be older than what it confirms
 	for _, recall := range response.GetRecalls() {
 		s.noteRecall(recall, now)
@@ -300,7 +306,8 @@ func (s *session) hear(response *tokenstorev1.SessionResponse) {
 		s.charged(grant)
 	}
 	s.laterKeys = append(s.laterKeys, response.GetDeferredKeyIds()...)
-	s.confirm(response.GetAcknowledged(), setOf(response.GetDeferredLeaseIds()), now)
+	s.confirm(response, away, now)
+	s.renewAll(away)
 	s.books.giveBack(response.GetWantedKeyIds(), keyWantedPause)
 	for _, upstream := range response.GetWanted() {
 		s.hurried[upstream] = now.Add(hurryFor)
@@ -320,6 +327,9 @@ func (s *session) hear(response *tokenstorev1.SessionResponse) {
 		s.reserve.recall(recall.GetTokenId(), recall.GetEpoch())
 	}
 	for _, upstream := range response.GetWanted() {
+		s.stocks.wanted(upstream)
+	}
+	for upstream := range away {
 		s.stocks.wanted(upstream)
 	}
 	for _, id := range response.GetChangedKeyIds() {
@@ -392,13 +402,15 @@ func setOf(ids []string) map[string]bool {
 
 // confirm takes in what the store has carried out: reports need not be repeated, and
 // renewed leases hold, counted from when that was asked for. What it has deferred is to be said
-// again; mu is held.
-func (s *session) confirm(acknowledged uint64, deferred map[string]bool, now time.Time) {
+// again, and its upstreams are away; mu is held.
+func (s *session) confirm(response *tokenstorev1.SessionResponse, away map[string]bool, now time.Time) {
+	acknowledged, deferred, deferredKeys := response.GetAcknowledged(), setOf(response.GetDeferredLeaseIds()), setOf(response.GetDeferredKeyIds())
 	for len(s.progress.unconfirmed) > 0 && s.progress.unconfirmed[0].sequence <= acknowledged {
 		done := s.progress.unconfirmed[0]
 		for _, each := range done.renewals {
 			if deferred[each.lease.ID] {
 				each.renewed = time.Time{}
+				away[each.lease.Upstream] = true
 				continue
 			}
 			if each.lost {
@@ -409,8 +421,9 @@ func (s *session) confirm(acknowledged uint64, deferred map[string]bool, now tim
 			}
 			each.term.Extend(done.at.Add(each.ttl))
 		}
-		s.postpone(done.reports, deferred)
-		s.books.confirm(done.statements)
+		s.postpone(done.reports, deferred, away)
+		s.postponeUses(done.uses, response.GetDeferredUses())
+		s.books.confirm(done.statements, deferredKeys)
 		s.progress.confirmed = done.at
 		s.progress.unconfirmed = s.progress.unconfirmed[1:]
 	}
@@ -418,18 +431,40 @@ func (s *session) confirm(acknowledged uint64, deferred map[string]bool, now tim
 }
 
 // postpone keeps the reports that the store has deferred; mu is held.
-func (s *session) postpone(reports []endedReport, deferred map[string]bool) {
+func (s *session) postpone(reports []endedReport, deferred, away map[string]bool) {
 	if len(deferred) == 0 {
 		return
 	}
 	for _, each := range reports {
 		if deferred[each.GetLeaseId()] {
 			s.later = append(s.later, each)
+			away[each.GetUpstream()] = true
 		}
 	}
 	var lost int
 	if s.later, lost = bounded(s.later); lost > 0 {
 		s.observe.ReportsLost(lost)
+	}
+}
+
+// postponeUses is postpone for uses of the reserve.
+func (s *session) postponeUses(uses []*tokenstorev1.ReserveReport, deferred []uint64) {
+	if len(deferred) == 0 {
+		return
+	}
+	s.reserve.again(slices.DeleteFunc(uses, func(each *tokenstorev1.ReserveReport) bool { return !slices.Contains(deferred, each.GetNumber()) }))
+}
+
+// renewAll has the open leases of upstreams be renewed, until that succeeds: the server that comes back may
+// have lost what it was told last; mu is held.
+func (s *session) renewAll(of map[string]bool) {
+	if len(of) == 0 {
+		return
+	}
+	for _, each := range s.open {
+		if of[each.lease.Upstream] {
+			each.renewed = time.Time{}
+		}
 	}
 }
 

@@ -37,12 +37,17 @@ func (l *Leases) SetAside(ctx context.Context, charge *lease.Charge) bool {
 	waiting := l.books.await(charge)
 	timer := time.NewTimer(setAsidePatience)
 	defer timer.Stop()
-	select {
-	case charge.Held = <-waiting.done:
-		return charge.Held
-	case <-away:
-	case <-ctx.Done():
-	case <-timer.C:
+	for !isAway {
+		select {
+		case charge.Held = <-waiting.done:
+			return charge.Held
+		case <-away: // the store, or a pool
+			away, isAway = l.reserve.watch("")
+			continue
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		break
 	}
 	charge.Held = l.books.leave(charge, waiting)
 	return charge.Held

@@ -329,7 +329,7 @@ func (s *session) next(sequence, inFlight uint64) (message *tokenstorev1.Session
 	}
 	message = &tokenstorev1.SessionRequest{Sequence: sequence}
 	if sequence == 1 {
-		message.Replica = s.replica
+		message.Replica, message.Defers = s.replica, true
 	}
 	message.Reservation, message.ReserveReports = s.reserve.say(now)
 	for _, demand := range s.pending.demands {
@@ -386,7 +386,7 @@ func (s *session) giveUp() {
 		lost += len(sent.reports) + len(sent.uses)
 	}
 	s.mu.Unlock()
-	if lost += s.reserve.unsaid(); lost > 0 {
+	if lost += s.reserve.left(); lost > 0 {
 		s.observe.ReportsLost(lost)
 		s.log.LogAttrs(context.Background(), slog.LevelWarn, "reports lost at shutdown; their leases return at their expiry", slog.Int("reports", lost))
 	}

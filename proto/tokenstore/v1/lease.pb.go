@@ -269,6 +269,10 @@ type SessionRequest struct {
 	Complete bool `protobuf:"varint,9,opt,name=complete,proto3" json:"complete,omitempty"`
 	// Of each key with limits at most one.
 	KeyStatements []*KeyStatement `protobuf:"bytes,10,rep,name=key_statements,json=keyStatements,proto3" json:"key_statements,omitempty"`
+	// On the first message: the replica says again what is deferred, and gives back at once what it
+	// has ahead when that is wanted. Without it nothing is deferred: where a part of the store can't be
+	// reached the session ends, and no slots of tokens with a cap are lent ahead.
+	Defers        bool `protobuf:"varint,11,opt,name=defers,proto3" json:"defers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -371,6 +375,13 @@ func (x *SessionRequest) GetKeyStatements() []*KeyStatement {
 		return x.KeyStatements
 	}
 	return nil
+}
+
+func (x *SessionRequest) GetDefers() bool {
+	if x != nil {
+		return x.Defers
+	}
+	return false
 }
 
 // Reservation asks for a reserve, and keeps it from ending: tokens with which a
@@ -1434,8 +1445,11 @@ type SessionResponse struct {
 	// Keys whose ledgers can't be reached while others can: their statements were not entered, and
 	// are to be made again a little later.
 	DeferredKeyIds []string `protobuf:"bytes,12,rep,name=deferred_key_ids,json=deferredKeyIds,proto3" json:"deferred_key_ids,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Numbers of reserve reports of pools that can't be reached while others can, and of those that
+	// come behind them: they were not counted, and are to be said again, in their order, a little later.
+	DeferredUses  []uint64 `protobuf:"varint,13,rep,packed,name=deferred_uses,json=deferredUses,proto3" json:"deferred_uses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SessionResponse) Reset() {
@@ -1548,6 +1562,13 @@ func (x *SessionResponse) GetDeferredLeaseIds() []string {
 func (x *SessionResponse) GetDeferredKeyIds() []string {
 	if x != nil {
 		return x.DeferredKeyIds
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetDeferredUses() []uint64 {
+	if x != nil {
+		return x.DeferredUses
 	}
 	return nil
 }
@@ -1903,7 +1924,7 @@ var File_tokenstore_v1_lease_proto protoreflect.FileDescriptor
 
 const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\n" +
-	"\x19tokenstore/v1/lease.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tokenstore/v1/key.proto\"\xe0\x03\n" +
+	"\x19tokenstore/v1/lease.proto\x12\rtokenstore.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17tokenstore/v1/key.proto\"\xf8\x03\n" +
 	"\x0eSessionRequest\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x18\n" +
 	"\areplica\x18\x02 \x01(\tR\areplica\x12/\n" +
@@ -1915,7 +1936,8 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x0freserve_reports\x18\b \x03(\v2\x1c.tokenstore.v1.ReserveReportR\x0ereserveReports\x12\x1a\n" +
 	"\bcomplete\x18\t \x01(\bR\bcomplete\x12B\n" +
 	"\x0ekey_statements\x18\n" +
-	" \x03(\v2\x1b.tokenstore.v1.KeyStatementR\rkeyStatements\"\x9c\x01\n" +
+	" \x03(\v2\x1b.tokenstore.v1.KeyStatementR\rkeyStatements\x12\x16\n" +
+	"\x06defers\x18\v \x01(\bR\x06defers\"\x9c\x01\n" +
 	"\vReservation\x12\x1a\n" +
 	"\binstance\x18\x01 \x01(\tR\binstance\x12+\n" +
 	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12*\n" +
@@ -2005,7 +2027,7 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\bupstream\x18\f \x01(\tR\bupstream\"9\n" +
 	"\x06Recall\x12\x19\n" +
 	"\btoken_id\x18\x01 \x01(\tR\atokenId\x12\x14\n" +
-	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\x93\x04\n" +
+	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\"\xb8\x04\n" +
 	"\x0fSessionResponse\x12\"\n" +
 	"\facknowledged\x18\x01 \x01(\x04R\facknowledged\x12,\n" +
 	"\x06grants\x18\x02 \x03(\v2\x14.tokenstore.v1.GrantR\x06grants\x12/\n" +
@@ -2020,7 +2042,8 @@ const file_tokenstore_v1_lease_proto_rawDesc = "" +
 	"\x0ewanted_key_ids\x18\n" +
 	" \x03(\tR\fwantedKeyIds\x12,\n" +
 	"\x12deferred_lease_ids\x18\v \x03(\tR\x10deferredLeaseIds\x12(\n" +
-	"\x10deferred_key_ids\x18\f \x03(\tR\x0edeferredKeyIds\"\xa7\x01\n" +
+	"\x10deferred_key_ids\x18\f \x03(\tR\x0edeferredKeyIds\x12#\n" +
+	"\rdeferred_uses\x18\r \x03(\x04R\fdeferredUses\"\xa7\x01\n" +
 	"\aReserve\x12*\n" +
 	"\x11dropped_token_ids\x18\x01 \x03(\tR\x0fdroppedTokenIds\x12-\n" +
 	"\x05added\x18\x02 \x03(\v2\x17.tokenstore.v1.ReservedR\x05added\x12\x1a\n" +

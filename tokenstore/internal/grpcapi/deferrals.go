@@ -11,16 +11,20 @@ import (
 // deferrals are what of a message was not carried out, because the part of the store that it concerns
 // can't be reached while others can. The replica says it again.
 type deferrals struct {
+	// allowed: the replica knows of deferrals. Else there are none, and what would be one is an error.
+	allowed  bool
 	leaseIDs []string
 	keyIDs   []string
+	uses     []uint64
 }
 
 // leases takes in what was deferred, and returns any other error.
 func (d *deferrals) leases(err error) error {
 	part, is := errors.AsType[*leasing.Deferred](err)
-	if !is {
+	if !is || !d.allowed {
 		return err
 	}
+	d.uses = append(d.uses, part.Uses...)
 	for _, each := range part.Leases {
 		d.leaseIDs = append(d.leaseIDs, each.LeaseID)
 	}
@@ -29,7 +33,7 @@ func (d *deferrals) leases(err error) error {
 
 // key is leases for the statement of a key. One call at a time.
 func (d *deferrals) key(id string, err error) error {
-	if _, is := errors.AsType[*ledger.Away](err); !is {
+	if _, is := errors.AsType[*ledger.Away](err); !is || !d.allowed {
 		return err
 	}
 	d.keyIDs = append(d.keyIDs, id)

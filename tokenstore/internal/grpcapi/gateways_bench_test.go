@@ -239,7 +239,7 @@ func startSimulatedGateway(b *testing.B, address, name, upstream string, out int
 		b.Fatal(err)
 	}
 	g := &simulatedGateway{stream: stream, upstream: upstream, out: out}
-	if err := g.send(&tokenstorev1.SessionRequest{Replica: name, Complete: true}); err != nil {
+	if err := g.send(&tokenstorev1.SessionRequest{Replica: name, Complete: true, Defers: true}); err != nil {
 		b.Fatal(err)
 	}
 	return g

@@ -88,7 +88,7 @@ func (s *LeaseServer) Session(stream grpc.BidiStreamingServer[tokenstorev1.Sessi
 	each := &session{
 		desk: s.desk, ledgers: s.ledgers, tracer: s.tracer, log: s.log, out: newOutbox(), withdraw: map[uint64]func(){},
 		granted: map[leasing.LeaseRef]struct{}{}, claim: s.claim, stated: s.keyStated, patience: s.patience,
-		keys: map[string]*keyWaits{}, waits: make(chan struct{}, 1), freed: make(chan struct{}, 1),
+		keys: map[string]*keyWaits{}, owed: map[string]uint64{}, waits: make(chan struct{}, 1), freed: make(chan struct{}, 1),
 	}
 	each.out.keyChanged("") // what the replica has missed is not known
 	s.mu.Lock()

@@ -23,6 +23,7 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/grpcapi"
 	"carousel.internal/tokenstore/internal/leasing"
+	"carousel.internal/tokenstore/internal/ledger"
 	"carousel.internal/tokenstore/internal/redisstore"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
@@ -84,6 +85,35 @@ func (f *faultyStore) Settle(ctx context.Context, settlements []leasing.Settleme
 		err = later.OrNil()
 	}
 	return settled, err
+}
+
+// Reconcile implements leasing.Store.
+func (f *faultyStore) Reconcile(ctx context.Context, replica string, uses []leasing.ReservedUse) ([]leasing.Settled, error) {
+	settled, err := f.Store.Reconcile(ctx, replica, uses)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil && f.away != "" {
+		later := &leasing.Deferred{}
+		for _, each := range uses {
+			if each.TokenID == f.away {
+				later.Add(&leasing.PoolAway{Upstream: "cursor", Err: errPartAway})
+				later.Uses = append(later.Uses, each.Number)
+			}
+		}
+		err = later.OrNil()
+	}
+	return settled, err
+}
+
+// Reserve implements leasing.Store.
+func (f *faultyStore) Reserve(ctx context.Context, reservation leasing.Reservation) (leasing.Reserve, error) {
+	reserve, err := f.Store.Reserve(ctx, reservation)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.away != "" {
+		reserve.Away = []string{"cursor"}
+	}
+	return reserve, err
 }
 
 // errPartAway is what a store says of a server that is away.
@@ -247,6 +277,12 @@ type replica struct {
 
 func (s *leaseService) session(t *testing.T) *replica {
 	t.Helper()
+	return s.sessionWith(t, &tokenstorev1.SessionRequest{Defers: true})
+}
+
+// sessionWith is session with another first message.
+func (s *leaseService) sessionWith(t *testing.T, first *tokenstorev1.SessionRequest) *replica {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testredis.Timeout)
 	t.Cleanup(cancel)
 	stream, err := s.client.Session(ctx)
@@ -254,7 +290,8 @@ func (s *leaseService) session(t *testing.T) *replica {
 		t.Fatal(err)
 	}
 	r := &replica{t: t, stream: stream, cancel: cancel}
-	r.send(&tokenstorev1.SessionRequest{Replica: "r1"})
+	first.Replica = "r1"
+	r.send(first)
 	r.until("an acknowledgement", func() bool { return r.said.GetAcknowledged() == 1 })
 	return r
 }
@@ -467,18 +504,123 @@ func TestTheStoreFails(t *testing.T) {
 	}
 }
 
-// What is reported of a pool that alone is away is deferred: the session goes on, and says which
-// reports are to be repeated.
-func TestAPoolThatIsAwayDefersItsReports(t *testing.T) {
+// What is said of a pool, or a ledger, that alone is away is deferred: the session goes on, and says what is to be
+// repeated. The session of a gateway that does not know of this ends, with nothing acknowledged.
+func TestWhatIsAwayIsDeferred(t *testing.T) {
+	t.Parallel()
+	for what, test := range map[string]struct {
+		say      func(s *leaseService, there, away *tokenstorev1.Lease) *tokenstorev1.SessionRequest
+		deferred func(said *tokenstorev1.SessionResponse, away *tokenstorev1.Lease) bool
+	}{
+		"reports": {
+			func(_ *leaseService, there, away *tokenstorev1.Lease) *tokenstorev1.SessionRequest {
+				return reports(tokenstorev1.Outcome_OUTCOME_SUCCESS, there, away)
+			},
+			func(said *tokenstorev1.SessionResponse, away *tokenstorev1.Lease) bool {
+				return slices.Equal(said.GetDeferredLeaseIds(), []string{away.GetId()})
+			},
+		},
+		"uses of the reserve": {
+			func(_ *leaseService, there, away *tokenstorev1.Lease) *tokenstorev1.SessionRequest {
+				return uses(there, away)
+			},
+			func(said *tokenstorev1.SessionResponse, _ *tokenstorev1.Lease) bool {
+				return slices.Equal(said.GetDeferredUses(), []uint64{2})
+			},
+		},
+		"a reservation": {
+			func(*leaseService, *tokenstorev1.Lease, *tokenstorev1.Lease) *tokenstorev1.SessionRequest {
+				return &tokenstorev1.SessionRequest{Reservation: &tokenstorev1.Reservation{Instance: "i1", Ttl: durationpb.New(time.Minute)}}
+			},
+			func(said *tokenstorev1.SessionResponse, _ *tokenstorev1.Lease) bool {
+				return slices.Equal(said.GetReserve().GetAwayUpstreams(), []string{"cursor"})
+			},
+		},
+		"a statement": {
+			func(s *leaseService, _, _ *tokenstorev1.Lease) *tokenstorev1.SessionRequest {
+				s.ledgers.put(parallel(theKey, 1))
+				s.ledgers.failOf(theKey, &ledger.Away{Err: errPartAway})
+				return &tokenstorev1.SessionRequest{KeyStatements: []*tokenstorev1.KeyStatement{statement("b1", 1)}}
+			},
+			func(said *tokenstorev1.SessionResponse, _ *tokenstorev1.Lease) bool {
+				return slices.Equal(said.GetDeferredKeyIds(), []string{theKey})
+			},
+		},
+	} {
+		for _, defers := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, known %t", what, defers), func(t *testing.T) {
+				t.Parallel()
+				s := startLeases(t, 1, 1)
+				r := s.sessionWith(t, &tokenstorev1.SessionRequest{Defers: defers})
+				there, away := r.take(1), r.take(2)
+				s.faults.set(func() { s.faults.away = away.GetTokenId() })
+				sequence := r.send(test.say(s, there, away))
+				if !defers {
+					wantReason(t, r.end(), tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, codes.Unavailable)
+					return
+				}
+				r.until("the acknowledgement", func() bool { return r.said.GetAcknowledged() == sequence })
+				if !test.deferred(&r.said, away) {
+					t.Errorf("it says %v", &r.said)
+				}
+			})
+		}
+	}
+}
+
+// uses are reports of a reserve, numbered from 1.
+func uses(of ...*tokenstorev1.Lease) *tokenstorev1.SessionRequest {
+	request := &tokenstorev1.SessionRequest{}
+	for i, lease := range of {
+		ended := report(lease, tokenstorev1.Outcome_OUTCOME_SUCCESS)
+		ended.LeaseId, ended.Upstream = "1-0", "cursor"
+		request.ReserveReports = append(request.ReserveReports, &tokenstorev1.ReserveReport{Number: uint64(i + 1), Report: ended})
+	}
+	return request
+}
+
+// What was on its way behind a use that is deferred waits for it: it would look counted.
+func TestDeferredUsesKeepTheirOrder(t *testing.T) {
 	t.Parallel()
 	s := startLeases(t, 1, 1)
 	r := s.session(t)
 	there, away := r.take(1), r.take(2)
+	say := func(request *tokenstorev1.SessionRequest, want ...uint64) {
+		t.Helper()
+		r.said.Reset()
+		sequence := r.send(request)
+		r.until("the acknowledgement", func() bool { return r.said.GetAcknowledged() == sequence })
+		if got := r.said.GetDeferredUses(); !slices.Equal(got, want) {
+			t.Errorf("deferred are %v, want %v", got, want)
+		}
+	}
 	s.faults.set(func() { s.faults.away = away.GetTokenId() })
-	sequence := r.send(reports(tokenstorev1.Outcome_OUTCOME_SUCCESS, there, away))
-	r.until("the acknowledgement", func() bool { return r.said.GetAcknowledged() == sequence })
-	if deferred := r.said.GetDeferredLeaseIds(); !slices.Equal(deferred, []string{away.GetId()}) {
-		t.Errorf("deferred are %v", deferred)
+	all := uses(there, away, there, there)
+	part := func(from, to int) *tokenstorev1.SessionRequest {
+		return &tokenstorev1.SessionRequest{ReserveReports: all.GetReserveReports()[from:to]}
+	}
+	say(part(0, 2), 2)
+	s.faults.set(func() { s.faults.away = "" })
+	say(part(2, 3), 3)
+	say(part(1, 4))
+}
+
+// Slots of tokens with a cap are lent ahead only to a gateway that gives them back when they are wanted.
+func TestSlotsAreLentToWhomGivesThemBack(t *testing.T) {
+	t.Parallel()
+	for _, defers := range []bool{true, false} {
+		t.Run(fmt.Sprint("known ", defers), func(t *testing.T) {
+			t.Parallel()
+			s := startLeases(t, 8)
+			r := s.sessionWith(t, &tokenstorev1.SessionRequest{Defers: defers})
+			leases, denial := r.demand(&tokenstorev1.Demand{Id: 1, Upstream: "cursor", Model: "m", Count: 1, Ahead: true})
+			if (len(leases) == 1) != defers {
+				t.Errorf("leases %v, denial %v", leases, denial)
+			}
+			if !defers {
+				r.take(2)
+			}
+		})
 	}
 }
 

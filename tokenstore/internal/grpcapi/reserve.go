@@ -2,7 +2,10 @@ package grpcapi
 
 import (
 	"context"
+	"slices"
+	"strings"
 
+	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
 )
@@ -24,6 +27,9 @@ func (s *session) reserve(ctx context.Context, asked *tokenstorev1.Reservation) 
 	if err != nil {
 		return nil, err
 	}
+	if len(kept.Away) > 0 && !s.defers { // it would take what it holds there for prolonged
+		return nil, rpcerr.New(tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, "the pools of %s can't be reached", strings.Join(kept.Away, ", "))
+	}
 	answer := &tokenstorev1.Reserve{DroppedTokenIds: kept.Dropped, Settling: s.desk.Settling(), AwayUpstreams: kept.Away}
 	for _, each := range kept.Added {
 		lease := leaseOnWire(each.Lease)
@@ -35,10 +41,30 @@ func (s *session) reserve(ctx context.Context, asked *tokenstorev1.Reservation) 
 	return answer, nil
 }
 
-func (s *session) reconcile(ctx context.Context, uses []*tokenstorev1.ReserveReport) error {
-	numbers, reports := make([]uint64, len(uses)), make([]leasing.Report, len(uses))
-	for i, use := range uses {
-		numbers[i], reports[i] = use.GetNumber(), reportFrom(use.GetReport(), s.replica)
+// reconcile counts uses of the reserve. Those that it defers it counts only in their order.
+func (s *session) reconcile(ctx context.Context, uses []*tokenstorev1.ReserveReport, later *deferrals) error {
+	var numbers []uint64
+	var reports []leasing.Report
+	for _, use := range uses {
+		upstream := use.GetReport().GetUpstream()
+		if first, owes := s.owed[upstream]; owes && use.GetNumber() > first {
+			later.uses = append(later.uses, use.GetNumber())
+			continue
+		}
+		delete(s.owed, upstream)
+		numbers, reports = append(numbers, use.GetNumber()), append(reports, reportFrom(use.GetReport(), s.replica))
 	}
-	return s.desk.Reconcile(ctx, s.replica, numbers, reports)
+	if len(reports) == 0 {
+		return nil
+	}
+	if err := later.leases(s.desk.Reconcile(ctx, s.replica, numbers, reports)); err != nil {
+		return err
+	}
+	for _, use := range uses {
+		upstream := use.GetReport().GetUpstream()
+		if _, owes := s.owed[upstream]; !owes && slices.Contains(later.uses, use.GetNumber()) {
+			s.owed[upstream] = use.GetNumber()
+		}
+	}
+	return nil
 }

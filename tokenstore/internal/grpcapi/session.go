@@ -43,6 +43,11 @@ type session struct {
 	// replica is the gateway's name, from its first message; receive writes it, under
 	// mu.
 	replica string
+	// defers is what the first message says.
+	defers bool
+	// owed are, by upstream, the first uses of the reserve that were deferred: to count one behind it would
+	// make it look counted.
+	owed map[string]uint64
 
 	// turn is held while a message is carried out, or charges that wait are tried; over: none
 	// is any more.
@@ -65,7 +70,7 @@ func (s *session) receive(ctx context.Context, recv func() (*tokenstorev1.Sessio
 		request, err := recv()
 		if err == nil && s.replica == "" && request.GetReplica() != "" {
 			s.mu.Lock()
-			s.replica = request.GetReplica()
+			s.replica, s.defers = request.GetReplica(), request.GetDefers()
 			s.mu.Unlock()
 			s.log.LogAttrs(ctx, slog.LevelInfo, "lease session opened", slog.String("replica", s.replica))
 		}
@@ -107,14 +112,14 @@ func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionReq
 		s.withdrawDemand(id)
 	}
 	s.locate(request)
-	var later deferrals
+	later := deferrals{allowed: s.defers}
 	if len(request.GetReports()) > 0 {
 		if err := later.leases(s.desk.Settle(ctx, reportsFrom(request.GetReports(), s.replica))); err != nil {
 			return err
 		}
 	}
 	if len(request.GetReserveReports()) > 0 {
-		if err := s.reconcile(ctx, request.GetReserveReports()); err != nil {
+		if err := s.reconcile(ctx, request.GetReserveReports(), &later); err != nil {
 			return err
 		}
 	}
@@ -142,6 +147,7 @@ func (s *session) carryOut(ctx context.Context, request *tokenstorev1.SessionReq
 		next.LostLeaseIds = append(next.LostLeaseIds, lost...)
 		next.DeferredLeaseIds = append(next.DeferredLeaseIds, later.leaseIDs...)
 		next.DeferredKeyIds = append(next.DeferredKeyIds, later.keyIDs...)
+		next.DeferredUses = append(next.DeferredUses, later.uses...)
 	})
 	for _, demand := range demands {
 		if s.out.backlog() >= maxBacklog {
@@ -190,7 +196,7 @@ func (s *session) ask(demand *tokenstorev1.Demand) {
 	}
 	wanted := leasing.Demand{
 		Upstream: demand.GetUpstream(), Model: demand.GetModel(), Count: int(demand.GetCount()),
-		Ahead: demand.GetAhead(), Alias: demand.GetAlias(), TokenID: demand.GetTokenId(), Affinity: demand.GetAffinityKey(), Exclude: demand.GetExcludeTokenIds(),
+		Ahead: demand.GetAhead(), Uncapped: demand.GetAhead() && !s.defers, Alias: demand.GetAlias(), TokenID: demand.GetTokenId(), Affinity: demand.GetAffinityKey(), Exclude: demand.GetExcludeTokenIds(),
 	}
 	if waited := min(demand.GetWaited().AsDuration(), maxWait); waited > 0 {
 		wanted.Since = time.Now().Add(-waited)

@@ -17,7 +17,9 @@ func (e *PoolAway) Unwrap() error { return e.Err }
 // Deferred says that a call was carried out but for leases of pools that can't be reached. What it was
 // to do with these may be repeated.
 type Deferred struct {
-	Leases    []LeaseRef
+	Leases []LeaseRef
+	// Uses are numbers of a reserve's, where the call was about these.
+	Uses      []uint64
 	Upstreams []string
 	// Err is the first cause.
 	Err error

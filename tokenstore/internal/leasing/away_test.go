@@ -36,6 +36,31 @@ func (s *partlyAway) Settle(ctx context.Context, settlements []Settlement) ([]Se
 	return append(settled, Settled{}), later.OrNil()
 }
 
+func (s *partlyAway) Reconcile(ctx context.Context, replica string, uses []ReservedUse) ([]Settled, error) {
+	settled, _ := s.fakeStore.Reconcile(ctx, replica, uses[:1])
+	later := &Deferred{Uses: []uint64{uses[1].Number}}
+	later.Add(&PoolAway{Upstream: "u2", Err: errAway})
+	return append(settled, Settled{}), later.OrNil()
+}
+
+// Of a reserve's uses only those of the pool that is away are deferred: the others are judged, and its pool alone
+// waits for renewals.
+func TestUsesOfAPoolThatIsAwayAreDeferred(t *testing.T) {
+	atDesk(t, func(t *testing.T, d *desk) {
+		d.Desk.store = &partlyAway{fakeStore: d.store}
+		d.store.add("a", 1)
+		err := d.Reconcile(t.Context(), "g1", []uint64{4, 5}, []Report{
+			{LeaseRef: LeaseRef{TokenID: "a", LeaseID: "1-0"}, Outcome: tokenstorev1.Outcome_OUTCOME_RATE_LIMIT}, {LeaseRef: LeaseRef{TokenID: "z", LeaseID: "1-0"}},
+		})
+		if part, is := errors.AsType[*Deferred](err); !is || !slices.Equal(part.Uses, []uint64{5}) || len(d.store.transitions()) != 1 {
+			t.Errorf("%v, %v", err, d.store.transitions())
+		}
+		if d.Settling() || d.settling("u") || !d.settling("u2") {
+			t.Errorf("settling: all %v, u %v, u2 %v", d.Settling(), d.settling("u"), d.settling("u2"))
+		}
+	})
+}
+
 // A server that is silent holds up the demands for its own pools, and no others. Those are refused as what is away
 // while others are not; after that its capped tokens alone wait for renewals.
 func TestAPoolThatIsAwayHoldsUpNoOther(t *testing.T) {

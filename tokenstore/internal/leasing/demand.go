@@ -14,6 +14,8 @@ type Demand struct {
 	Model    string
 	Count    int
 	Ahead    bool
+	// Uncapped asks for tokens without a cap only.
+	Uncapped bool
 	// Alias asks for one token; empty: any.
 	Alias string
 	// TokenID does the same by its id. Not with an alias.

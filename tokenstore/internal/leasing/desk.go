@@ -125,7 +125,7 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 // leavesSlots tells whether a demand is to take nothing of tokens with a cap: it is not known yet
 // how many are taken, or it can do without and others can't.
 func (d *Desk) leavesSlots(demand Demand) bool {
-	return d.settling(demand.Upstream) || demand.Ahead && d.isWanted(demand.Upstream)
+	return demand.Uncapped || d.settling(demand.Upstream) || demand.Ahead && d.isWanted(demand.Upstream)
 }
 
 // failed logs a fault of ours and words it for the asker.

@@ -49,7 +49,7 @@ func (d *Desk) Settle(ctx context.Context, reports []Report) error {
 }
 
 // Reconcile takes in how requests ended that a replica served from its reserve. On
-// an error the reports may be repeated.
+// an error the reports may be repeated. With [Deferred] the others have been counted.
 func (d *Desk) Reconcile(ctx context.Context, replica string, numbers []uint64, reports []Report) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
@@ -58,10 +58,11 @@ func (d *Desk) Reconcile(ctx context.Context, replica string, numbers []uint64, 
 		uses[i] = ReservedUse{Number: numbers[i], Settlement: settlement}
 	}
 	settled, err := d.store.Reconcile(ctx, replica, uses)
-	if err != nil {
-		return d.noted(err)
+	_, part := errors.AsType[*Deferred](err)
+	if d.noted(err) != nil && !part {
+		return err
 	}
-	return d.noted(d.carriedOut(ctx, settlements, settled))
+	return cmp.Or(d.noted(d.carriedOut(ctx, settlements, settled)), err)
 }
 
 func settlementsOf(reports []Report) []Settlement {

@@ -26,7 +26,7 @@ type Store interface {
 	// Reserve renews a replica's holds and adds to them.
 	Reserve(ctx context.Context, reservation Reservation) (Reserve, error)
 	// Reconcile is Settle for what a replica did with its reserve. Live is false for
-	// what had been counted before.
+	// what had been counted before. With [Deferred] it has counted all uses but those that are named there.
 	Reconcile(ctx context.Context, replica string, uses []ReservedUse) ([]Settled, error)
 	// Want tells whoever holds slots of the upstream in reserve that others wait
 	// for them.

@@ -111,6 +111,7 @@ func TestAPrimaryThatIsAwayStopsItsOwnPoolOnly(t *testing.T) {
 					t.Errorf("lease %d: %+v", i, each)
 				}
 			}
+			s.mustCountUses(t, away)
 			reserve, err := s.Reserve(ctx, reservation)
 			if err != nil {
 				t.Fatal(err)
@@ -133,6 +134,34 @@ func TestAPrimaryThatIsAwayStopsItsOwnPoolOnly(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// mustCountUses reports more uses of a reserve, of each pool, than one call of a script counts.
+func (s *spreadStore) mustCountUses(t *testing.T, away int) {
+	t.Helper()
+	var uses []leasing.ReservedUse
+	var later []uint64
+	for range maxSettlements + 1 {
+		for at := range s.tokens {
+			number := uint64(len(uses) + 1)
+			uses = append(uses, leasing.ReservedUse{Number: number, Settlement: leasing.Settlement{
+				LeaseRef: leasing.LeaseRef{TokenID: s.tokens[at], LeaseID: "1-0"}, Effect: leasing.Neutral,
+			}})
+			if at == away {
+				later = append(later, number)
+			}
+		}
+	}
+	settled, err := s.Reconcile(t.Context(), "g1", uses)
+	part, is := errors.AsType[*leasing.Deferred](err)
+	if !is || !slices.Equal(part.Upstreams, []string{s.upstreams[away]}) || !slices.Equal(part.Uses, later) {
+		t.Fatalf("reconcile: %v", err)
+	}
+	for i, each := range settled {
+		if each.Live == (i%len(s.tokens) == away) {
+			t.Fatalf("use %d: %+v", i+1, each)
+		}
 	}
 }
 

@@ -61,7 +61,7 @@ func refsOf(settlements []leasing.Settlement) []leasing.LeaseRef {
 }
 
 // Reconcile is Settle for what a replica did with its reserve. Live is false for what had
-// been counted before, or has no token any more.
+// been counted before, or has no token any more. With [leasing.Deferred] it has counted the others.
 func (s *Store) Reconcile(ctx context.Context, replica string, uses []leasing.ReservedUse) ([]leasing.Settled, error) {
 	if !replicaForm.MatchString(replica) {
 		return nil, invalid(errReplica)
@@ -74,14 +74,14 @@ func (s *Store) Reconcile(ctx context.Context, replica string, uses []leasing.Re
 	if err != nil {
 		return nil, err
 	}
-	settled := make([]leasing.Settled, len(uses))
+	settled, later, away := make([]leasing.Settled, len(uses)), &leasing.Deferred{}, map[string]bool{}
 	// A part of a pool's reports begins when the one before is counted: else a number of a
 	// later one would make those before it look counted.
 	for first, more := 0, true; more; first += maxSettlements {
 		more = false
 		round, calls, parts := s.batch(), []*call(nil), []share(nil)
 		for _, pool := range shares {
-			if len(pool.places) <= first {
+			if len(pool.places) <= first || away[pool.upstream] {
 				continue
 			}
 			part := share{upstream: pool.upstream, places: pool.places[first:min(first+maxSettlements, len(pool.places))]}
@@ -94,16 +94,26 @@ func (s *Store) Reconcile(ctx context.Context, replica string, uses []leasing.Re
 			parts, calls = append(parts, part), append(calls, round.add(reconcileScript, []string{reconciledKey(part.upstream, replica)}, args...))
 			more = more || len(pool.places) > first+maxSettlements
 		}
-		if err := round.exec(ctx); err != nil {
-			return nil, storeError("reconcile", err)
-		}
+		_ = round.exec(ctx) // each call has its own error
 		for n, part := range parts {
-			if err := s.takeSettled(settled, part, calls[n]); err != nil {
+			err := s.takeSettled(settled, part, calls[n])
+			if err == nil {
+				continue
+			}
+			if err := deferred(later, err); err != nil {
 				return nil, err
+			}
+			away[part.upstream] = true
+			for _, pool := range shares {
+				if pool.upstream == part.upstream {
+					for _, i := range pool.places[first:] {
+						later.Uses = append(later.Uses, uses[i].Number)
+					}
+				}
 			}
 		}
 	}
-	return settled, nil
+	return settled, later.OrNil()
 }
 
 func tokensIn(settlements []leasing.Settlement) []string {

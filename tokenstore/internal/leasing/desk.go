@@ -104,7 +104,7 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 		}
 		if len(taken) == 0 && unreadable == nil {
 			if counted {
-				known.Lent = shortage.Lent
+				known.Lent = shortage.Lent && known.Capped > 0
 				shortage = known
 			} else {
 				d.remember(demand, shortage)

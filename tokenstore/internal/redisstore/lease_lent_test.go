@@ -106,6 +106,7 @@ func TestDenialsTellOfWhatIsLent(t *testing.T) {
 		p.end(leasing.Succeeded, all...)
 		lent := p.take(leasing.Wanted{Ahead: true})
 		p.take(leasing.Wanted{})
+		p.stayLent()
 		denied(true)
 		p.must(p.client.HSet(t.Context(), clockKey(somewhere), "lent", ended()).Err()) // time has passed
 		denied(false)
@@ -161,6 +162,7 @@ func TestDenialsTellOfWhatIsLentUnderEveryStrategy(t *testing.T) {
 				p.add("a", "cap", 2)
 				lent := p.take(leasing.Wanted{Ahead: true, Count: 5})
 				p.take(leasing.Wanted{})
+				p.stayLent()
 				if taken, shortage := p.ask(leasing.Wanted{}); len(lent) != 1 || len(taken) > 0 || !shortage.Lent {
 					t.Errorf("lent %v, then taken %v, %+v", lent, taken, shortage)
 				}

@@ -165,3 +165,69 @@ func TestALocatedTokenNeedsNoDirectory(t *testing.T) {
 		t.Errorf("%v, %v", settled, err)
 	}
 }
+
+// Whichever primary is away, errands of the pools on the others are handed out, prolonged and looked for; of the one
+// that is back none is before who had one in hand could say so.
+func TestAPrimaryThatIsAwayStopsItsOwnErrandsOnly(t *testing.T) {
+	t.Parallel()
+	for away := range 3 {
+		t.Run(fmt.Sprint("primary ", away+1), func(t *testing.T) {
+			t.Parallel()
+			s := newSpreadStore(t)
+			names, renewed := make([]string, len(s.upstreams)), make([]*tokenstorev1.Token, len(s.upstreams))
+			for i, found := 0, 0; found < len(names); i++ {
+				d := login(fmt.Sprint("s", i), fmt.Sprint("r", i))
+				d.Upstream = fmt.Sprint("e", i)
+				at := s.cluster.PrimaryOf(t, orderKey(d.Upstream))
+				if names[at] != "" {
+					continue
+				}
+				names[at], found = d.Upstream, found+1
+				if _, err := s.PutUpstream(t.Context(), &tokenstorev1.Upstream{Name: d.Upstream, Driver: token.DriverCursor, BaseUrl: "https://example.com"}, 0); err != nil {
+					t.Fatal(err)
+				}
+				renewed[at] = create(t, s.Store, d)
+				makeDue(t, s.Store, renewed[at])
+			}
+			s.renewers.forget()
+			var held []ErrandRef
+			for _, errand := range take(t, s.Store) {
+				held = append(held, errand.ErrandRef)
+			}
+			if len(held) != len(renewed) {
+				t.Fatalf("took %v", held)
+			}
+			s.cluster.Servers[away].Kill()
+			s.renewers.forget()
+			if again := take(t, s.Store, held...); len(again) > 0 {
+				t.Errorf("handed out again: %v", again)
+			}
+			for at, each := range renewed {
+				if at != away {
+					makeDue(t, s.Store, each)
+				}
+			}
+			if next, err := s.NextErrand(t.Context()); err != nil || next > 0 {
+				t.Errorf("the next is due in %v, %v", next, err)
+			}
+			if others := take(t, s.Store); len(others) != len(renewed)-1 {
+				t.Errorf("of the others took %v", others)
+			}
+
+			s.cluster.Servers[away].Start(t)
+			waitUntil(t, "the pool is back", func() bool {
+				_, err := s.take(t, away)
+				return err == nil
+			})
+			makeDue(t, s.Store, renewed[away])
+			s.errandsAway.note(names[away])
+			if early := take(t, s.Store); len(early) > 0 {
+				t.Errorf("before its holder could say a word: %v", early)
+			}
+			s.errandHold = 0
+			if later := take(t, s.Store); len(later) != 1 || later[0].ID != renewed[away].GetId() {
+				t.Errorf("later took %v", later)
+			}
+		})
+	}
+}

@@ -76,6 +76,7 @@ type Store struct {
 	logs        *logView
 	used        *useView
 	renewers    renewers
+	errandsAway awayPools
 	knownKeys   knownKeys
 	clientKeys  *clientKeyView
 	// prices are those that were read last; nil before.

@@ -71,3 +71,37 @@ func TestAPoolThatIsAwayHoldsUpNoOther(t *testing.T) {
 		}
 	})
 }
+
+// Tokens whose pool goes away before they are pardoned are when their reports are repeated; nothing of another pool
+// waits for that.
+func TestAPoolThatGoesAwayIsPardonedLater(t *testing.T) {
+	t.Parallel()
+	for _, part := range []bool{false, true} {
+		atDesk(t, func(t *testing.T, d *desk) {
+			if part {
+				d.Desk.store = &partlyAway{fakeStore: d.store}
+			}
+			d.store.add("a", 1)
+			granted := d.ask(Demand{})
+			expect(t, "a lease", granted, "a")
+			lease := granted.lease().LeaseRef
+			d.store.wronged = []Pardoned{{Class: "auth"}}
+			d.store.downForPardon = &PoolAway{Upstream: "u", Err: errAway}
+			reports := []Report{{LeaseRef: lease, Outcome: success}}
+			deferred, upstreams := []LeaseRef{lease}, []string{"u"}
+			if part {
+				other := LeaseRef{TokenID: "z", LeaseID: "1-9"}
+				reports, deferred, upstreams = append(reports, Report{LeaseRef: other}), []LeaseRef{other, lease}, []string{"u2", "u"}
+			}
+			err := d.Settle(t.Context(), reports)
+			later, is := errors.AsType[*Deferred](err)
+			if !is || !slices.Equal(later.Leases, deferred) || !slices.Equal(later.Upstreams, upstreams) || d.Settling() || !d.settling("u") {
+				t.Errorf("settled %v, all settle: %v", err, d.Settling())
+			}
+			d.Desk.store, d.store.downForPardon = d.store, nil
+			if err := d.Settle(t.Context(), reports[:1]); err != nil || len(d.store.pardoned) != 1 {
+				t.Errorf("then %v, pardoned %v", err, d.store.pardoned)
+			}
+		})
+	}
+}

@@ -91,9 +91,12 @@ func TestAPrimaryThatIsAwayStopsItsOwnPoolOnly(t *testing.T) {
 					leases = append(leases, lease)
 					continue
 				}
-				if pool, is := errors.AsType[*leasing.PoolAway](err); !is || pool.Upstream != s.upstreams[at] {
-					t.Errorf("its own pool: %v", err)
-				}
+				s.mustBeAway(t, "acquire", err, at)
+				s.credentials.forgetAll()
+				_, err = s.Credential(ctx, s.tokens[at], 0)
+				s.mustBeAway(t, "open a token", err, at)
+				_, err = s.Pardon(ctx, s.upstreams[at], "guard")
+				s.mustBeAway(t, "pardon", err, at)
 			}
 			lost, err := s.Renew(ctx, leases, time.Minute)
 			s.mustDefer(t, "renew", err, away, leases[away])
@@ -133,6 +136,13 @@ func TestAPrimaryThatIsAwayStopsItsOwnPoolOnly(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+func (s *spreadStore) mustBeAway(t *testing.T, doing string, err error, at int) {
+	t.Helper()
+	if pool, is := errors.AsType[*leasing.PoolAway](err); !is || pool.Upstream != s.upstreams[at] {
+		t.Errorf("%s, of its own pool: %v", doing, err)
 	}
 }
 

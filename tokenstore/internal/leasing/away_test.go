@@ -105,3 +105,40 @@ func TestAPoolThatGoesAwayIsPardonedLater(t *testing.T) {
 		})
 	}
 }
+
+// muteStore is one over which nobody can be told anything: the server for that is silent.
+type muteStore struct{ *fakeStore }
+
+func (muteStore) Want(ctx context.Context, _ string) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (muteStore) Announce(ctx context.Context, _ Waiting) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// A pool is served while others can't be told that demands wait for it; the sessions of this tokenstore are.
+func TestNobodyWaitsForOthersToBeTold(t *testing.T) {
+	reserving(t, func(t *testing.T, d *Desk, store *fakeStore, only *fakeToken) {
+		told := make(chan string, 10)
+		d.store = muteStore{store}
+		d.TellHere(func(upstream string) { told <- upstream })
+		only.held = 1
+		answers := make(chan Answer, 1)
+		d.Ask(Demand{Upstream: "u", Count: 1, Until: time.Now().Add(time.Minute)}, func(a Answer) bool { answers <- a; return true })
+		<-time.After(tick / 2) // it is being told
+		began := time.Now()
+		store.mu.Lock()
+		only.held = 0
+		store.mu.Unlock()
+		d.Freed("u")
+		if answer := <-answers; len(answer.Leases) != 1 || time.Since(began) > 0 {
+			t.Errorf("after %s: %+v", time.Since(began), answer)
+		}
+		if upstream := <-told; upstream != "u" || time.Since(began) > tellTimeout {
+			t.Errorf("after %s the sessions of this one are told of %q", time.Since(began), upstream)
+		}
+	})
+}

@@ -184,6 +184,7 @@ func (d *Desk) look() {
 // Run serves the queues until ctx ends, each by itself: a pool whose server is silent holds up no
 // other. Demands that wait then stay unanswered.
 func (d *Desk) Run(ctx context.Context) {
+	defer d.told.Wait()
 	var serving sync.WaitGroup
 	defer serving.Wait()
 	ticker := time.NewTicker(tick)

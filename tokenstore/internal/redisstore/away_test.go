@@ -1,12 +1,15 @@
 package redisstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
@@ -152,6 +155,55 @@ func (s *spreadStore) mustDefer(t *testing.T, doing string, err error, away int,
 	if !is || !slices.Equal(part.Upstreams, []string{s.upstreams[away]}) || !slices.Equal(part.Leases, []leasing.LeaseRef{lease}) {
 		t.Errorf("%s: %v", doing, err)
 	}
+}
+
+// A primary of a Cluster that is silent, and not known to be away, costs the leases of the others a moment, and not
+// their answers; the next call does not wait for it.
+func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
+	t.Parallel()
+	s := newSpreadStore(t)
+	const silent, patience = 1, 5 * time.Second
+	var leases []leasing.LeaseRef
+	for at := range s.upstreams {
+		lease, err := s.take(t, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leases = append(leases, lease)
+	}
+	addrs := s.cluster.UniversalClient.(*redis.ClusterClient).Options().Addrs       //nolint:forcetypeassert // it is one
+	client, err := Connect("redis://" + strings.Join(addrs, ",") + "?cluster=true") // as in production: it keeps deadlines
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	store := newStore(t, client)
+	renew := func() ([]leasing.LeaseRef, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+		defer cancel()
+		return store.Renew(ctx, leases, time.Minute)
+	}
+	if _, err := renew(); err != nil {
+		t.Fatal(err)
+	}
+	s.cluster.Servers[silent].Pause(t)
+	defer s.cluster.Servers[silent].Resume(t)
+	for _, when := range []string{"at first", "after that"} {
+		began := time.Now()
+		lost, err := renew()
+		s.mustDefer(t, when, err, silent, leases[silent])
+		if len(lost) > 0 {
+			t.Errorf("%s lost %v", when, lost)
+		}
+		if took := time.Since(began); when == "after that" && took >= patience {
+			t.Errorf("%s it takes %s", when, took)
+		}
+	}
+	s.cluster.Servers[silent].Resume(t)
+	waitUntil(t, "it is back", func() bool {
+		_, err := renew()
+		return err == nil
+	})
 }
 
 // A tokenstore that has not granted a lease learns from its reports where the token is: the directory may be away.

@@ -165,6 +165,7 @@ func (t *Tokenstore) assemble(keys *seal.Keyring, access grpcapi.Access) {
 	t.changes = grpcapi.NewChanges()
 	t.desk = leasing.NewDesk(t.store, cfg.LeaseTTL, counts, t.log)
 	t.leases = grpcapi.NewLeaseServer(t.desk, t.store, t.store, age, t.tracer, t.log, t.stopping)
+	t.desk.TellHere(t.leases.Want)
 	t.files = tokenfile.New(t.store, cfg.TokenFilePath(), cfg.TokenListPath(), t.log)
 	t.errands = grpcapi.NewErrandServer(t.store, t.files.Changed, counts, t.stopping)
 	t.keeper = newKeeper(t.store, t.health, counts, (&seeder{store: t.store, files: t.files, config: cfg, log: t.log}).seed, t.log)

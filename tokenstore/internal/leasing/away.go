@@ -38,6 +38,10 @@ func (e *Deferred) Add(away *PoolAway, leases ...LeaseRef) {
 	e.Leases, e.Upstreams = append(e.Leases, leases...), append(e.Upstreams, away.Upstream)
 }
 
+func (e *Deferred) join(more *Deferred) {
+	e.Leases, e.Upstreams = append(e.Leases, more.Leases...), append(e.Upstreams, more.Upstreams...)
+}
+
 // OrNil is the error where anything was deferred, else nil.
 func (e *Deferred) OrNil() error {
 	if e.Err == nil {

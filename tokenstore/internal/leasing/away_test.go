@@ -96,3 +96,74 @@ func TestAPoolThatIsAwayHoldsUpNoOther(t *testing.T) {
 		}
 	})
 }
+
+// Tokens whose pool goes away before they are pardoned are when their reports are repeated; nothing of another pool
+// waits for that.
+func TestAPoolThatGoesAwayIsPardonedLater(t *testing.T) {
+	t.Parallel()
+	for _, part := range []bool{false, true} {
+		atDesk(t, func(t *testing.T, d *desk) {
+			if part {
+				d.Desk.store = &partlyAway{fakeStore: d.store}
+			}
+			d.store.add("a", 1)
+			granted := d.ask(Demand{})
+			expect(t, "a lease", granted, "a")
+			lease := granted.lease().LeaseRef
+			d.store.wronged = []Pardoned{{Class: "auth"}}
+			d.store.downForPardon = &PoolAway{Upstream: "u", Err: errAway}
+			reports := []Report{{LeaseRef: lease, Outcome: success}}
+			deferred, upstreams := []LeaseRef{lease}, []string{"u"}
+			if part {
+				other := LeaseRef{TokenID: "z", LeaseID: "1-9"}
+				reports, deferred, upstreams = append(reports, Report{LeaseRef: other}), []LeaseRef{other, lease}, []string{"u2", "u"}
+			}
+			err := d.Settle(t.Context(), reports)
+			later, is := errors.AsType[*Deferred](err)
+			if !is || !slices.Equal(later.Leases, deferred) || !slices.Equal(later.Upstreams, upstreams) || d.Settling() || !d.settling("u") {
+				t.Errorf("settled %v, all settle: %v", err, d.Settling())
+			}
+			d.Desk.store, d.store.downForPardon = d.store, nil
+			if err := d.Settle(t.Context(), reports[:1]); err != nil || len(d.store.pardoned) != 1 {
+				t.Errorf("then %v, pardoned %v", err, d.store.pardoned)
+			}
+		})
+	}
+}
+
+// muteStore is one over which nobody can be told anything: the server for that is silent.
+type muteStore struct{ *fakeStore }
+
+func (muteStore) Want(ctx context.Context, _ string) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (muteStore) Announce(ctx context.Context, _ Waiting) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// A pool is served while others can't be told that demands wait for it; the sessions of this tokenstore are.
+func TestNobodyWaitsForOthersToBeTold(t *testing.T) {
+	reserving(t, func(t *testing.T, d *Desk, store *fakeStore, only *fakeToken) {
+		told := make(chan string, 10)
+		d.store = muteStore{store}
+		d.TellHere(func(upstream string) { told <- upstream })
+		only.held = 1
+		answers := make(chan Answer, 1)
+		d.Ask(Demand{Upstream: "u", Count: 1, Until: time.Now().Add(time.Minute)}, func(a Answer) bool { answers <- a; return true })
+		<-time.After(tick / 2) // it is being told
+		began := time.Now()
+		store.mu.Lock()
+		only.held = 0
+		store.mu.Unlock()
+		d.Freed("u")
+		if answer := <-answers; len(answer.Leases) != 1 || time.Since(began) > 0 {
+			t.Errorf("after %s: %+v", time.Since(began), answer)
+		}
+		if upstream := <-told; upstream != "u" || time.Since(began) > tellTimeout {
+			t.Errorf("after %s the sessions of this one are told of %q", time.Since(began), upstream)
+		}
+	})
+}

@@ -42,6 +42,11 @@ type Desk struct {
 	observe Observer
 	log     *slog.Logger
 	wake    chan struct{}
+	// told are those who tell others something, telling has a place for each; here tells the
+	// sessions of this tokenstore.
+	told    sync.WaitGroup
+	telling chan struct{}
+	here    func(upstream string)
 	// used is when the last demand or report came, in Unix ns.
 	used atomic.Int64
 
@@ -66,6 +71,7 @@ type Desk struct {
 func NewDesk(store Store, ttl time.Duration, observe Observer, log *slog.Logger) *Desk {
 	return &Desk{
 		id: rand.Text(), store: store, ttl: ttl, observe: observe, log: log, wake: make(chan struct{}, 1),
+		telling: make(chan struct{}, maxTelling), here: func(string) {},
 		queues: map[string]*queue{}, counts: map[string]count{}, others: map[string]otherDesk{},
 		settledPools: map[string]time.Time{}, wanted: map[string]time.Time{}, asked: map[string]time.Time{}, announced: map[string]time.Time{},
 	}
@@ -104,7 +110,7 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 		}
 		if len(taken) == 0 && unreadable == nil {
 			if counted {
-				known.Lent = shortage.Lent
+				known.Lent = shortage.Lent && known.Capped > 0
 				shortage = known
 			} else {
 				d.remember(demand, shortage)

@@ -662,3 +662,22 @@ func TestALargePoolIsCountedSeldom(t *testing.T) {
 		expect(t, "who comes when one is free", d.ask(Demand{}), "7")
 	})
 }
+
+// Where no token is at its cap, nobody waits for slots that were lent: nor where the count is of before.
+func TestNobodyWaitsForSlotsWhereNothingIsCapped(t *testing.T) {
+	t.Parallel()
+	atDesk(t, func(t *testing.T, d *desk) {
+		for i := range largePool + 1 {
+			d.store.add(fmt.Sprint(i), 1).cools = time.Now().Add(time.Minute)
+		}
+		expect(t, "the first", d.ask(Demand{}), "NO_TOKEN_AVAILABLE")
+		d.store.mu.Lock()
+		d.store.lent = true // of a token that this demand is not for
+		d.store.mu.Unlock()
+		d.FreedAny()
+		expect(t, "a second one", d.ask(Demand{}), "NO_TOKEN_AVAILABLE")
+		if asked := d.store.asked(); len(asked) != 2 || !asked[1].Brief || len(d.store.slotsWanted) > 0 {
+			t.Errorf("asked the store %+v, and for slots of %v", asked, d.store.slotsWanted)
+		}
+	})
+}

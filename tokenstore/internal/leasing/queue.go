@@ -95,6 +95,9 @@ func kindOf(demand Demand) string {
 	if demand.Ahead {
 		mode = "ahead"
 	}
+	if demand.Uncapped {
+		mode = "uncapped"
+	}
 	parts := append([]string{demand.Upstream, mode, demand.Model, demand.Alias, demand.TokenID}, demand.Exclude...)
 	return strings.Join(parts, "\x00")
 }
@@ -184,6 +187,7 @@ func (d *Desk) look() {
 // Run serves the queues until ctx ends, each by itself: a pool whose server is silent holds up no
 // other. Demands that wait then stay unanswered.
 func (d *Desk) Run(ctx context.Context) {
+	defer d.told.Wait()
 	var serving sync.WaitGroup
 	defer serving.Wait()
 	ticker := time.NewTicker(tick)

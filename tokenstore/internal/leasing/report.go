@@ -40,12 +40,17 @@ func (d *Desk) Settle(ctx context.Context, reports []Report) error {
 	d.noteUse()
 	settlements := settlementsOf(reports)
 	settled, err := d.store.Settle(ctx, settlements)
-	_, part := errors.AsType[*Deferred](err)
+	first, part := errors.AsType[*Deferred](err)
 	if d.noted(err) != nil && !part {
 		return err
 	}
 	d.ended(settled)
-	return cmp.Or(d.noted(d.carriedOut(ctx, settlements, settled)), err)
+	undone := d.noted(d.carriedOut(ctx, settlements, settled))
+	if more, is := errors.AsType[*Deferred](undone); is && part {
+		first.join(more)
+		return err
+	}
+	return cmp.Or(undone, err)
 }
 
 // Reconcile takes in how requests ended that a replica served from its reserve. On

@@ -2,7 +2,6 @@ package leasing
 
 import (
 	"context"
-	"log/slog"
 	"time"
 )
 
@@ -81,10 +80,7 @@ func (d *Desk) announce(ctx context.Context, w *waiter) {
 	if !due {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
-	defer cancel()
 	waiting := Waiting{Upstream: w.demand.Upstream, Desk: d.id, For: time.Since(w.came)}
-	if err := d.store.Announce(ctx, waiting); err != nil {
-		d.log.LogAttrs(ctx, slog.LevelWarn, "other tokenstores are not told that requests wait", slog.String("upstream", waiting.Upstream), slog.Any("error", err))
-	}
+	say := func(ctx context.Context) error { return d.store.Announce(ctx, waiting) }
+	d.tell(ctx, waiting.Upstream, "other tokenstores are not told that requests wait", say, func() {})
 }

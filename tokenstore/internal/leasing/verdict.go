@@ -2,6 +2,7 @@ package leasing
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -52,7 +53,8 @@ func verdictOn(report Report, jitter float64) *Verdict {
 }
 
 // carriedOut logs what verdicts have done, and has undone what was done to tokens that
-// turn out to be not to blame.
+// turn out to be not to blame. With [Deferred] that is to be done for the pools which it names, when
+// their reports are repeated.
 func (d *Desk) carriedOut(ctx context.Context, settlements []Settlement, settled []Settled) error {
 	var wronged []string
 	for i, each := range settled {
@@ -70,12 +72,23 @@ func (d *Desk) carriedOut(ctx context.Context, settlements []Settlement, settled
 			wronged = append(wronged, each.Upstream)
 		}
 	}
+	later := &Deferred{}
 	for _, upstream := range wronged {
-		if err := d.pardon(ctx, upstream); err != nil {
+		err := d.pardon(ctx, upstream)
+		if away, is := errors.AsType[*PoolAway](err); is {
+			for i, each := range settled {
+				if each.Upstream == upstream {
+					later.Leases = append(later.Leases, settlements[i].LeaseRef)
+				}
+			}
+			later.Add(away)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return nil
+	return later.OrNil()
 }
 
 // pardon undoes what was done to an upstream's wronged tokens.

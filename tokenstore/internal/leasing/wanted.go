@@ -2,7 +2,6 @@ package leasing
 
 import (
 	"context"
-	"log/slog"
 	"maps"
 	"time"
 )
@@ -56,11 +55,8 @@ func (d *Desk) want(ctx context.Context, upstream string) {
 		return
 	}
 	d.NoteWanted(upstream)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
-	defer cancel()
-	if err := d.store.Want(ctx, upstream); err != nil {
-		d.log.LogAttrs(ctx, slog.LevelWarn, "unused slots can't be asked for", slog.String("upstream", upstream), slog.Any("error", err))
-	}
+	say := func(ctx context.Context) error { return d.store.Want(ctx, upstream) }
+	d.tell(ctx, upstream, "unused slots can be asked for of this tokenstore's gateways only", say, func() { d.here(upstream) })
 }
 
 // wantedUpstreams are those for which demands wait, here or elsewhere.

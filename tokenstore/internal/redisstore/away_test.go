@@ -1,12 +1,15 @@
 package redisstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
@@ -91,9 +94,12 @@ func TestAPrimaryThatIsAwayStopsItsOwnPoolOnly(t *testing.T) {
 					leases = append(leases, lease)
 					continue
 				}
-				if pool, is := errors.AsType[*leasing.PoolAway](err); !is || pool.Upstream != s.upstreams[at] {
-					t.Errorf("its own pool: %v", err)
-				}
+				s.mustBeAway(t, "acquire", err, at)
+				s.credentials.forgetAll()
+				_, err = s.Credential(ctx, s.tokens[at], 0)
+				s.mustBeAway(t, "open a token", err, at)
+				_, err = s.Pardon(ctx, s.upstreams[at], "guard")
+				s.mustBeAway(t, "pardon", err, at)
 			}
 			lost, err := s.Renew(ctx, leases, time.Minute)
 			s.mustDefer(t, "renew", err, away, leases[away])
@@ -165,12 +171,68 @@ func (s *spreadStore) mustCountUses(t *testing.T, away int) {
 	}
 }
 
+func (s *spreadStore) mustBeAway(t *testing.T, doing string, err error, at int) {
+	t.Helper()
+	if pool, is := errors.AsType[*leasing.PoolAway](err); !is || pool.Upstream != s.upstreams[at] {
+		t.Errorf("%s, of its own pool: %v", doing, err)
+	}
+}
+
 func (s *spreadStore) mustDefer(t *testing.T, doing string, err error, away int, lease leasing.LeaseRef) {
 	t.Helper()
 	part, is := errors.AsType[*leasing.Deferred](err)
 	if !is || !slices.Equal(part.Upstreams, []string{s.upstreams[away]}) || !slices.Equal(part.Leases, []leasing.LeaseRef{lease}) {
 		t.Errorf("%s: %v", doing, err)
 	}
+}
+
+// A primary of a Cluster that is silent, and not known to be away, costs the leases of the others a moment, and not
+// their answers; the next call does not wait for it.
+func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
+	t.Parallel()
+	s := newSpreadStore(t)
+	const silent, patience = 1, 5 * time.Second
+	var leases []leasing.LeaseRef
+	for at := range s.upstreams {
+		lease, err := s.take(t, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leases = append(leases, lease)
+	}
+	addrs := s.cluster.UniversalClient.(*redis.ClusterClient).Options().Addrs       //nolint:forcetypeassert // it is one
+	client, err := Connect("redis://" + strings.Join(addrs, ",") + "?cluster=true") // as in production: it keeps deadlines
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	store := newStore(t, client)
+	renew := func() ([]leasing.LeaseRef, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+		defer cancel()
+		return store.Renew(ctx, leases, time.Minute)
+	}
+	if _, err := renew(); err != nil {
+		t.Fatal(err)
+	}
+	s.cluster.Servers[silent].Pause(t)
+	defer s.cluster.Servers[silent].Resume(t)
+	for _, when := range []string{"at first", "after that"} {
+		began := time.Now()
+		lost, err := renew()
+		s.mustDefer(t, when, err, silent, leases[silent])
+		if len(lost) > 0 {
+			t.Errorf("%s lost %v", when, lost)
+		}
+		if took := time.Since(began); when == "after that" && took >= patience {
+			t.Errorf("%s it takes %s", when, took)
+		}
+	}
+	s.cluster.Servers[silent].Resume(t)
+	waitUntil(t, "it is back", func() bool {
+		_, err := renew()
+		return err == nil
+	})
 }
 
 // A tokenstore that has not granted a lease learns from its reports where the token is: the directory may be away.
@@ -192,5 +254,71 @@ func TestALocatedTokenNeedsNoDirectory(t *testing.T) {
 	other.Locate(lease.TokenID, s.upstreams[at])
 	if settled, err := other.Settle(t.Context(), done); err != nil || !settled[0].Live {
 		t.Errorf("%v, %v", settled, err)
+	}
+}
+
+// Whichever primary is away, errands of the pools on the others are handed out, prolonged and looked for; of the one
+// that is back none is before who had one in hand could say so.
+func TestAPrimaryThatIsAwayStopsItsOwnErrandsOnly(t *testing.T) {
+	t.Parallel()
+	for away := range 3 {
+		t.Run(fmt.Sprint("primary ", away+1), func(t *testing.T) {
+			t.Parallel()
+			s := newSpreadStore(t)
+			names, renewed := make([]string, len(s.upstreams)), make([]*tokenstorev1.Token, len(s.upstreams))
+			for i, found := 0, 0; found < len(names); i++ {
+				d := login(fmt.Sprint("s", i), fmt.Sprint("r", i))
+				d.Upstream = fmt.Sprint("e", i)
+				at := s.cluster.PrimaryOf(t, orderKey(d.Upstream))
+				if names[at] != "" {
+					continue
+				}
+				names[at], found = d.Upstream, found+1
+				if _, err := s.PutUpstream(t.Context(), &tokenstorev1.Upstream{Name: d.Upstream, Driver: token.DriverCursor, BaseUrl: "https://example.com"}, 0); err != nil {
+					t.Fatal(err)
+				}
+				renewed[at] = create(t, s.Store, d)
+				makeDue(t, s.Store, renewed[at])
+			}
+			s.renewers.forget()
+			var held []ErrandRef
+			for _, errand := range take(t, s.Store) {
+				held = append(held, errand.ErrandRef)
+			}
+			if len(held) != len(renewed) {
+				t.Fatalf("took %v", held)
+			}
+			s.cluster.Servers[away].Kill()
+			s.renewers.forget()
+			if again := take(t, s.Store, held...); len(again) > 0 {
+				t.Errorf("handed out again: %v", again)
+			}
+			for at, each := range renewed {
+				if at != away {
+					makeDue(t, s.Store, each)
+				}
+			}
+			if next, err := s.NextErrand(t.Context()); err != nil || next > 0 {
+				t.Errorf("the next is due in %v, %v", next, err)
+			}
+			if others := take(t, s.Store); len(others) != len(renewed)-1 {
+				t.Errorf("of the others took %v", others)
+			}
+
+			s.cluster.Servers[away].Start(t)
+			waitUntil(t, "the pool is back", func() bool {
+				_, err := s.take(t, away)
+				return err == nil
+			})
+			makeDue(t, s.Store, renewed[away])
+			s.errandsAway.note(names[away])
+			if early := take(t, s.Store); len(early) > 0 {
+				t.Errorf("before its holder could say a word: %v", early)
+			}
+			s.errandHold = 0
+			if later := take(t, s.Store); len(later) != 1 || later[0].ID != renewed[away].GetId() {
+				t.Errorf("later took %v", later)
+			}
+		})
 	}
 }

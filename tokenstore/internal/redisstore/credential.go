@@ -78,7 +78,7 @@ func (s *Store) Credential(ctx context.Context, tokenID string, version uint64) 
 	}
 	values, err := s.client.HMGet(ctx, tokenKey(upstream, tokenID), credentialFields...).Result()
 	if err != nil {
-		return leasing.Credential{}, storeError("read a token", err)
+		return leasing.Credential{}, s.poolError(upstream, "read a token", err)
 	}
 	f := namedFields(credentialFields, values)
 	if f["rec"] == "" {

@@ -42,6 +42,8 @@ const (
 	// renewersFor is how long it is remembered which upstreams have errands, unless some are
 	// changed.
 	renewersFor = 5 * time.Second
+	// lookForAway is when orders are looked at again that can't be reached.
+	lookForAway = time.Second
 	// unreadableRetry is when an errand is due again that can't be opened.
 	unreadableRetry = time.Minute
 )
@@ -87,6 +89,9 @@ func (s *Store) TakeErrands(ctx context.Context, room, questions int, held []Err
 	}
 	ofTokens, ofLogins := partErrands(held)
 	logins, lost, err := s.takeLogins(ctx, min(room, max(maxPolling-len(ofLogins), 0)), ofLogins)
+	if s.partAway(err) { // they wait until it is back; what pools have is not with them
+		logins, lost, err = nil, nil, nil
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -109,7 +114,7 @@ func (s *Store) announceErrand(ctx context.Context) {
 // about those that there are now, so that whoever waits for it has to be told of others. An hour
 // where there is none.
 func (s *Store) NextErrand(ctx context.Context) (time.Duration, error) {
-	upstreams, err := s.renewers.get(ctx, s.Upstreams)
+	upstreams, err := s.errandPools(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -124,21 +129,41 @@ func (s *Store) NextErrand(ctx context.Context) (time.Duration, error) {
 	return next, storeError("look for the next errand", err)
 }
 
+// errandPools are the upstreams that have errands; while the directory of a Cluster is away, those that had
+// some last.
+func (s *Store) errandPools(ctx context.Context) ([]renewer, error) {
+	known, err := s.renewers.get(ctx, s.Upstreams)
+	if known != nil && s.partAway(err) {
+		return known, nil
+	}
+	return known, err
+}
+
 // untilNext is how long it takes until the first time in any of some orders by ms has come; an
-// hour at most.
+// hour at most. Of a Cluster, orders that can't be reached are left out, for a moment.
 func (s *Store) untilNext(ctx context.Context, orders []string) (time.Duration, error) {
 	pipe := s.client.Pipeline()
 	clock, firsts := pipe.Time(ctx), make([]*redis.ZSliceCmd, len(orders))
 	for i, order := range orders {
 		firsts[i] = pipe.ZRangeWithScores(ctx, order, 0, 0)
 	}
-	if _, err := pipe.Exec(ctx); err != nil {
-		return 0, err
+	_ = sendEach(ctx, pipe) // each command has its own error
+	next, now := time.Hour, clock.Val()
+	if err := clock.Err(); err != nil {
+		if !s.partAway(storeError("read the time", err)) {
+			return 0, err
+		}
+		now = time.Now()
 	}
-	next := time.Hour
 	for _, first := range firsts {
+		if err := first.Err(); err != nil {
+			if !s.partAway(storeError("read the times", err)) {
+				return 0, err
+			}
+			next = min(next, lookForAway)
+		}
 		for _, member := range first.Val() {
-			next = min(next, time.UnixMilli(int64(member.Score)).Sub(clock.Val()))
+			next = min(next, time.UnixMilli(int64(member.Score)).Sub(now))
 		}
 	}
 	return next, nil
@@ -157,7 +182,7 @@ func partErrands(held []ErrandRef) (tokens, logins []ErrandRef) {
 
 // takeFromPools is TakeErrands for tokens.
 func (s *Store) takeFromPools(ctx context.Context, room, questions int, held []ErrandRef) (errands []Errand, lost []ErrandRef, err error) {
-	upstreams, err := s.renewers.get(ctx, s.Upstreams)
+	upstreams, err := s.errandPools(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -175,25 +200,23 @@ func (s *Store) takeFromPools(ctx context.Context, room, questions int, held []E
 	round, calls := s.batch(), make([]*call, len(upstreams))
 	for i, upstream := range upstreams {
 		keys := []string{clockKey(upstream.name), refreshesKey(upstream.name), questionsKey(upstream.name), poolIDsKey(upstream.name)}
+		if s.errandsAway.lately(upstream.name, s.errandHold) {
+			shares[i], asked[i] = 0, 0
+		}
 		asks := upstream.tells && asked[i] > 0
 		args := append([]any{
 			shares[i], s.errandHold.Milliseconds(), flag(asks), questionPause.Milliseconds(), seldomAsked.Milliseconds(),
 		}, inHand[upstream.name]...)
 		calls[i] = round.add(takeErrandsScript, keys, args...)
 	}
-	if err := round.exec(ctx); err != nil {
-		return nil, nil, storeError("take errands", err)
-	}
+	_ = round.exec(ctx) // each call has its own error
 	for i, upstream := range upstreams {
-		values, err := calls[i].reply.Slice()
-		if err != nil {
-			return nil, nil, storeError("take errands", err)
+		taken, gone, err := s.errandsIn(ctx, upstream.name, calls[i])
+		if s.partAway(err) {
+			s.errandsAway.note(upstream.name)
+			continue
 		}
-		taken, gone, err := takenErrands(upstream.name, &row{values: values})
 		if err != nil {
-			return nil, nil, err
-		}
-		if taken, err = s.openErrands(ctx, upstream.name, taken); err != nil {
 			return nil, nil, err
 		}
 		errands, lost = append(errands, taken...), append(lost, gone...)
@@ -201,22 +224,70 @@ func (s *Store) takeFromPools(ctx context.Context, room, questions int, held []E
 	return errands, lost, nil
 }
 
+// errandsIn reads what the script says of one pool.
+func (s *Store) errandsIn(ctx context.Context, upstream string, done *call) (errands []Errand, lost []ErrandRef, err error) {
+	values, err := done.reply.Slice()
+	if err != nil {
+		return nil, nil, storeError("take errands", err)
+	}
+	taken, lost, err := takenErrands(upstream, &row{values: values})
+	if err != nil {
+		return nil, nil, err
+	}
+	errands, err = s.openErrands(ctx, upstream, taken)
+	return errands, lost, err
+}
+
+// awayPools remembers when pools could not be reached. Of one that is back nothing is handed out for as long as
+// an errand stays in hand without word: who has one in hand is to say so before.
+type awayPools struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+func (a *awayPools) note(upstream string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.at == nil {
+		a.at = map[string]time.Time{}
+	}
+	a.at[upstream] = time.Now()
+}
+
+func (a *awayPools) lately(upstream string, hold time.Duration) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at, was := a.at[upstream]
+	if was && time.Since(at) >= hold {
+		delete(a.at, upstream)
+		return false
+	}
+	return was
+}
+
 // inHand returns errands as the script wants them, by the upstream of their tokens, and
-// those of tokens that nobody knows.
+// those of tokens that nobody knows. While the directory of a Cluster is away, those are in neither
+// of which this store does not know where they are.
 func (s *Store) inHand(ctx context.Context, held []ErrandRef) (byUpstream map[string][]any, lost []ErrandRef, err error) {
 	ids := make([]string, len(held))
 	for i, each := range held {
 		ids[i] = each.ID
 	}
 	homes, err := s.homesOf(ctx, ids)
-	if err != nil {
+	unsure := s.partAway(err)
+	if err != nil && !unsure {
 		return nil, nil, err
 	}
 	byUpstream = map[string][]any{}
 	for _, each := range held {
-		if home := homes[each.ID]; home != "" {
+		home := homes[each.ID]
+		if unsure {
+			home, _ = s.homes.get(each.ID)
+		}
+		switch {
+		case home != "":
 			byUpstream[home] = append(byUpstream[home], each.ID, each.Epoch)
-		} else {
+		case !unsure:
 			lost = append(lost, each)
 		}
 	}
@@ -356,6 +427,7 @@ type renewers struct {
 // forget has them listed again. It does not block.
 func (r *renewers) forget() { r.stale.Store(true) }
 
+// get returns, with an error, those that it knew last.
 func (r *renewers) get(ctx context.Context, list func(context.Context) ([]*tokenstorev1.Upstream, error)) ([]renewer, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -365,7 +437,7 @@ func (r *renewers) get(ctx context.Context, list func(context.Context) ([]*token
 	upstreams, err := list(ctx)
 	if err != nil {
 		r.at = time.Time{}
-		return nil, err
+		return r.known, err
 	}
 	r.known, r.at = nil, time.Now()
 	for _, upstream := range upstreams {

@@ -36,7 +36,7 @@ const (
 func (s *Store) Pardon(ctx context.Context, upstream, by string) (*leasing.Pardoned, error) {
 	values, err := pardonScript.run(ctx, s.client, []string{wrongedKey(upstream)}, upstream, by, keepTransitions, poolChannel).Slice()
 	if err != nil {
-		return nil, storeError("pardon tokens", err)
+		return nil, s.poolError(upstream, "pardon tokens", err)
 	}
 	if len(values) == 0 {
 		return nil, nil //nolint:nilnil // there are none

@@ -171,6 +171,7 @@ func lapsedKey(upstream string) string { return poolPrefix(upstream) + "lapsed" 
 //	            hand, or was last
 //	holder held held_until held_grants   the replica that has it in reserve, with how many
 //	            slots, which are in inflight too, until when, in ms, and grants as it was
+//	lent        the ms until which gateways may have slots of it that no request uses
 func tokenKey(upstream, id string) string { return tokenKeyPrefix(upstream) + id }
 
 // tokenKeyPrefix is for scripts that find ids as they run; its hash tag keeps

@@ -106,11 +106,48 @@ func TestDenialsTellOfWhatIsLent(t *testing.T) {
 		p.end(leasing.Succeeded, all...)
 		lent := p.take(leasing.Wanted{Ahead: true})
 		p.take(leasing.Wanted{})
+		p.stayLent()
 		denied(true)
 		p.must(p.client.HSet(t.Context(), clockKey(somewhere), "lent", ended()).Err()) // time has passed
 		denied(false)
 		p.end(leasing.Unused, lent...)
 		p.take(leasing.Wanted{})
+	})
+}
+
+// stayLent has what is noted as lent stay so for the rest of the test, however slow that is.
+func (p *leasePool) stayLent(ids ...string) {
+	p.t.Helper()
+	keys := []string{clockKey(somewhere)}
+	for _, id := range ids {
+		keys = append(keys, tokenKey(somewhere, id))
+	}
+	for _, key := range keys {
+		if noted, err := p.client.HExists(p.t.Context(), key, "lent").Result(); err != nil || !noted {
+			p.t.Fatalf("%s: nothing is noted as lent: %v", key, err)
+		}
+		p.must(p.client.HSet(p.t.Context(), key, "lent", time.Now().Add(time.Hour).UnixMilli()).Err())
+	}
+}
+
+// Who asks for one token is told of slots of that one, not of what others have lent.
+func TestADenialOfOneTokenTellsOfItsOwnSlots(t *testing.T) {
+	t.Parallel()
+	eachLeasePool(t, func(t *testing.T, p *leasePool) {
+		p.add("full", "cap", 1)
+		p.take(leasing.Wanted{TokenID: "full"})
+		p.add("lent", "cap", 2)
+		p.take(leasing.Wanted{Ahead: true, Count: 5})
+		p.take(leasing.Wanted{TokenID: "lent"})
+		p.stayLent("lent")
+		for _, id := range []string{"full", "lent"} {
+			for _, brief := range []bool{false, true} {
+				taken, shortage := p.ask(leasing.Wanted{TokenID: id, Brief: brief})
+				if want := id == "lent"; len(taken) > 0 || shortage.Lent != want {
+					t.Errorf("%s, brief: %v; taken %v, %+v", id, brief, taken, shortage)
+				}
+			}
+		}
 	})
 }
 
@@ -125,6 +162,7 @@ func TestDenialsTellOfWhatIsLentUnderEveryStrategy(t *testing.T) {
 				p.add("a", "cap", 2)
 				lent := p.take(leasing.Wanted{Ahead: true, Count: 5})
 				p.take(leasing.Wanted{})
+				p.stayLent()
 				if taken, shortage := p.ask(leasing.Wanted{}); len(lent) != 1 || len(taken) > 0 || !shortage.Lent {
 					t.Errorf("lent %v, then taken %v, %+v", lent, taken, shortage)
 				}

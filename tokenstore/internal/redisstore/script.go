@@ -160,6 +160,8 @@ func (s *script) refuse(ctx context.Context, err error) *redis.Cmd {
 type batch struct {
 	client redis.UniversalClient
 	calls  []*call
+	// silent, where there is one, has the primaries of a Cluster asked each by itself.
+	silent *silentPrimaries
 }
 
 type call struct {
@@ -201,6 +203,15 @@ func (b *batch) exec(ctx context.Context) error {
 }
 
 func (b *batch) send(ctx context.Context, calls []*call,
+	eval func(redis.Scripter, context.Context, string, []string, ...any) *redis.Cmd, text func(*redis.Script) string,
+) error {
+	if cluster, is := b.client.(*redis.ClusterClient); is && b.silent != nil {
+		return b.sendApart(ctx, cluster, calls, func(ctx context.Context, part []*call) error { return b.sendJointly(ctx, part, eval, text) })
+	}
+	return b.sendJointly(ctx, calls, eval, text)
+}
+
+func (b *batch) sendJointly(ctx context.Context, calls []*call,
 	eval func(redis.Scripter, context.Context, string, []string, ...any) *redis.Cmd, text func(*redis.Script) string,
 ) error {
 	pipe := b.client.Pipeline()

@@ -78,6 +78,8 @@ type Store struct {
 	logs        *logView
 	used        *useView
 	renewers    renewers
+	errandsAway awayPools
+	silent      silentPrimaries
 	knownKeys   knownKeys
 	clientKeys  *clientKeyView
 	// prices are those that were read last; nil before.
@@ -141,7 +143,7 @@ func New(client redis.UniversalClient, options Options) *Store {
 }
 
 // batch starts a round trip of several scripts.
-func (s *Store) batch() *batch { return &batch{client: s.client} }
+func (s *Store) batch() *batch { return &batch{client: s.client, silent: &s.silent} }
 
 // Writable returns nil when every server that keeps something of the store takes
 // writes and has saved what was written so far. A Redis within the process writes all of

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -144,6 +145,19 @@ func (s *Server) Kill() {
 	_ = s.process.Process.Kill() // it has ended already
 	_ = s.process.Wait()         // says that it was killed
 	s.process = nil
+}
+
+// Pause makes the server silent, as SIGSTOP does, until Resume.
+func (s *Server) Pause(t testing.TB) { s.signal(t, syscall.SIGSTOP) }
+
+// Resume has it go on.
+func (s *Server) Resume(t testing.TB) { s.signal(t, syscall.SIGCONT) }
+
+func (s *Server) signal(t testing.TB, what os.Signal) {
+	t.Helper()
+	if err := s.process.Process.Signal(what); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // Options reach the server.

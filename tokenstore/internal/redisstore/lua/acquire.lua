@@ -117,10 +117,14 @@ if #found.picks == 0 then return denied(found) end
 
 for _, facts in ipairs(found.picked) do lease(facts) end
 took_out(#found.picks)
-local answer, state = { 'granted', now_ms }, { 'at', exact(at) }
+local answer, state, marked = { 'granted', now_ms }, { 'at', exact(at) }, {}
 for _, each in ipairs(found.picks) do
   local awaited = is_awaited(each[1], found.roomy)
-  if each[1].slot and (demand.mode == 'ahead' or not awaited) then state[3], state[4] = 'lent', whole(now_ms + LENT) end
+  if each[1].slot and (demand.mode == 'ahead' or not awaited) then
+    state[3], state[4] = 'lent', whole(now_ms + LENT)
+    if not marked[each[1].id] then redis.call('HSET', pool .. 'token:' .. each[1].id, 'lent', state[4]) end
+    marked[each[1].id] = true
+  end
   answer[#answer + 1] = each[1].id
   answer[#answer + 1] = each[2]
   answer[#answer + 1] = each[1].ver

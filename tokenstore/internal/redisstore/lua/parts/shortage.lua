@@ -91,10 +91,15 @@ local function count_all(found)
   return n
 end
 
+-- Whether slots may come back that no request uses; where one token is asked for, slots of that one.
+local function is_lent(found)
+  return found.lent and (not named or number(redis.call('HGET', pool .. 'token:' .. named, 'lent')) > now_ms)
+end
+
 -- The answer to a demand that nothing is granted for; class and till are of the cause that
 -- the tokens share, where there is one.
 local function denied(found, class, till)
-  local lent = found.lent and 1 or 0
+  local lent = is_lent(found) and 1 or 0
   if not demand.count_short then return { 'denied', now_ms, lent } end
   local n
   if named then

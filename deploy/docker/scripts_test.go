@@ -87,7 +87,7 @@ func TestAnUpgradeKeepsReplicas(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
 			program, asked := filepath.Join(folder, "compose"), filepath.Join(folder, "asked")
-			if err := os.WriteFile(program, []byte(compose), 0o700); err != nil { //nolint:gosec // it is run
+			if err := os.WriteFile(program, []byte(compose), 0o700); err != nil {
 				t.Fatal(err)
 			}
 			said, err := script(t, "upgrade.sh", []string{"COMPOSE=" + program, "ASKED=" + asked, "BALANCER=1", "COMPOSE_PROFILES=" + c.profiles})

@@ -41,7 +41,7 @@ func TestAfterTheInstallation(t *testing.T) {
 			if c.fails {
 				systemctl += "1"
 			}
-			if err := os.WriteFile(filepath.Join(programs, "systemctl"), []byte(systemctl+";; esac\n"), 0o700); err != nil { //nolint:gosec // it is run
+			if err := os.WriteFile(filepath.Join(programs, "systemctl"), []byte(systemctl+";; esac\n"), 0o700); err != nil {
 				t.Fatal(err)
 			}
 			script := strings.NewReplacer("/run/systemd/system", folder, "/etc/systemd/system", units).Replace(maintainerScripts["postinst"])

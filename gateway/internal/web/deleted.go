@@ -124,7 +124,7 @@ func (s *Site) deletions(ctx context.Context, actions []*tokenstorev1.AuditEntry
 		}
 		each.Tokens = each.Tokens[:min(gone, left)]
 		left -= len(each.Tokens)
-		each.More = uint64(gone - len(each.Tokens))
+		each.More = uint64(gone - len(each.Tokens)) //nolint:gosec // not negative: these are of those
 		switch {
 		case gone > 0 && (each.Many || each.More == 0):
 			found = append(found, each)

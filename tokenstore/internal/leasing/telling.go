@@ -18,9 +18,9 @@ const (
 // of this one. It is for before Run; tell must not block.
 func (d *Desk) TellHere(tell func(upstream string)) { d.here = tell }
 
-// tell has others told something and does not wait for that: on a Cluster it passes a server which may be silent
+// tell has others told of something and does not wait for that: on a Cluster it passes a server which may be silent
 // while that of the pool is not. otherwise is called where they can't be told.
-func (d *Desk) tell(ctx context.Context, upstream, failure string, say func(context.Context) error, otherwise func()) {
+func (d *Desk) tell(ctx context.Context, upstream, what string, say func(context.Context) error, otherwise func()) {
 	select {
 	case d.telling <- struct{}{}:
 	default:
@@ -32,7 +32,7 @@ func (d *Desk) tell(ctx context.Context, upstream, failure string, say func(cont
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)
 		defer cancel()
 		if err := say(ctx); err != nil {
-			d.log.LogAttrs(ctx, slog.LevelWarn, failure, slog.String("upstream", upstream), slog.Any("error", err))
+			d.log.LogAttrs(ctx, slog.LevelWarn, "other tokenstores can't be told", slog.String("of", what), slog.String("upstream", upstream), slog.Any("error", err))
 			otherwise()
 		}
 	})

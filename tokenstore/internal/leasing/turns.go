@@ -82,5 +82,5 @@ func (d *Desk) announce(ctx context.Context, w *waiter) {
 	}
 	waiting := Waiting{Upstream: w.demand.Upstream, Desk: d.id, For: time.Since(w.came)}
 	say := func(ctx context.Context) error { return d.store.Announce(ctx, waiting) }
-	d.tell(ctx, waiting.Upstream, "other tokenstores are not told that requests wait", say, func() {})
+	d.tell(ctx, waiting.Upstream, "requests that wait", say, func() {})
 }

@@ -56,7 +56,7 @@ func (d *Desk) want(ctx context.Context, upstream string) {
 	}
 	d.NoteWanted(upstream)
 	say := func(ctx context.Context) error { return d.store.Want(ctx, upstream) }
-	d.tell(ctx, upstream, "unused slots can be asked for of this tokenstore's gateways only", say, func() { d.here(upstream) })
+	d.tell(ctx, upstream, "slots that are wanted", say, func() { d.here(upstream) })
 }
 
 // wantedUpstreams are those for which demands wait, here or elsewhere.

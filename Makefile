@@ -80,7 +80,7 @@ test-deploy: parallel := -p 1
 .PHONY: $(addprefix test-,$(MODULES))
 $(addprefix test-,$(MODULES)): test-%:
 	@echo "test $*"
-	@cd $* && go test $(RACE) $(parallel) -timeout 40m $(TESTS)
+	@cd $* && go test $(RACE) $(parallel) -timeout 60m $(TESTS)
 
 .PHONY: alerts
 alerts: ## Alerts fired by their faults, and resolved after them, by a real Prometheus and Alertmanager; ten minutes (REQUIRE_ALERTMANAGER=1: not without them)

@@ -20,19 +20,24 @@ type agent struct {
 }
 
 // withKey adds a key to each request.
-type withKey struct{ key string }
+type withKey struct {
+	key  string
+	next http.RoundTripper
+}
 
 func (k withKey) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Header.Set("Authorization", "Bearer "+k.key)
-	return http.DefaultTransport.RoundTrip(r)
+	return k.next.RoundTrip(r)
 }
 
 func newAgent(t *testing.T, gateway *stack.Gateway, key string) agent {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
-	transport := &sdk.StreamableClientTransport{Endpoint: gateway.URL + "/mcp", HTTPClient: &http.Client{Transport: withKey{key}}}
+	client := stack.Client(t)
+	client.Transport = withKey{key, client.Transport}
+	transport := &sdk.StreamableClientTransport{Endpoint: gateway.URL + "/mcp", HTTPClient: client}
 	session, err := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, nil).Connect(ctx, transport, nil)
 	if err != nil {
 		t.Fatal(err)

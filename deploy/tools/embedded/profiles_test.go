@@ -35,6 +35,14 @@ func TestProfilesOfMake(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(folder, ".env"), []byte(c.file), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		// The script that make asks reads the .env that it lies beside.
+		docker := filepath.Join(folder, "deploy", "docker")
+		if err := os.MkdirAll(docker, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(filepath.Join(filepath.Dir(makefile), "deploy", "docker", "profiles.sh"), filepath.Join(docker, "profiles.sh")); err != nil {
+			t.Fatal(err)
+		}
 		const show = "show:\n\t@$(profiles) echo profiles=$${COMPOSE_PROFILES:-}"
 		command := exec.CommandContext(t.Context(), "make", append([]string{"--no-print-directory", "--file", makefile, "--eval", show, "show"}, c.args...)...)
 		command.Dir = folder

@@ -32,7 +32,7 @@ type spread struct {
 func TestAPrimaryOfAClusterStopsNoOtherPool(t *testing.T) {
 	skipUnlessAsked(t)
 	s := startSpread(t)
-	writes := s.write()
+	added := stack.StartAdditions(t, s.Gateways, s.SimURL+"/v1")
 	primaries := s.primaries(s.names)
 	if len(primaries) != 3 {
 		t.Fatalf("the pools %v are on %d primaries", s.names, len(primaries))
@@ -49,7 +49,7 @@ func TestAPrimaryOfAClusterStopsNoOtherPool(t *testing.T) {
 	s.checkCaps()
 	s.checkLog(s.Gateways[0], shots, nil)
 	s.checkLeases(s.Gateways[0])
-	writes.check(s.bench)
+	added.Check(t)
 }
 
 // refusedForTheStore tells whether a request was refused because the store is away.
@@ -153,7 +153,7 @@ func (s *spread) checkSpread() {
 func (s *spread) withoutPrimary(primary *stack.Process, its []string) {
 	s.t.Helper()
 	others := slices.DeleteFunc(slices.Clone(s.names), func(name string) bool { return slices.Contains(its, name) })
-	away := s.primaries(append([]string{"cursor", "openai", "written"}, s.names...))[primary]
+	away := s.primaries(append([]string{"cursor", "openai", stack.AddedUpstream}, s.names...))[primary]
 	s.mark("the primary of %v is killed", away)
 	killed := time.Now()
 	primary.Kill()

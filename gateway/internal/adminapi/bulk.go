@@ -260,7 +260,8 @@ func (a *API) bulk(c *gin.Context) error {
 	if failed.Count == len(ids) && failed.Count > 0 && len(done) == 0 && sameReason(failed.Named) {
 		return last // it failed as a whole
 	}
-	changes := changeset.Of([]*tokenstorev1.AuditUndo{named(action.undo(done[:min(len(done), maxChangesShown)]), done, names)})
+	shown := done[:min(len(done), maxChangesShown)]
+	changes := changeset.Of([]*tokenstorev1.AuditUndo{named(action.undo(shown), shown, names)})
 	if body.DryRun {
 		return jsonapi.Answer(c, http.StatusOK, bulkAnswer{nil, len(done), failed.Count, nullable.List(failed.Named), nullable.List(changes)})
 	}

@@ -6,19 +6,17 @@ import (
 
 	"google.golang.org/grpc"
 
+	"carousel.internal/gateway/internal/changeset"
 	"carousel.internal/gateway/internal/chat"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
-
-// restorable is how long a deleted token or client key can be brought back.
-const restorable = 24 * time.Hour
 
 // rehearsed is the API without consequences, for a dry run of what was changed at a time: what is
 // asked of the store is asked as ever, and what would be written is left out. So the code that does
 // a thing judges what it would do.
 func (a *API) rehearsed(changed time.Time) *API {
 	deps := a.Deps
-	late := time.Since(changed) >= restorable
+	late := time.Since(changed) >= changeset.Restorable
 	deps.Tokens = rehearsedTokens{a.Tokens, late}
 	deps.Keys = rehearsedKeys{a.Keys, late}
 	deps.Config = rehearsedConfig{a.Config}

@@ -13,14 +13,14 @@ import (
 // keepWithin is how long the routes of Within are kept in disuse.
 const keepWithin = 5 * time.Minute
 
-// Failure is what Within answers instead of what was asked for.
-type Failure struct {
+// failure is what Within answers instead of what was asked for.
+type failure struct {
 	Kind    chat.Kind `json:"kind"`
 	Message string    `json:"message"`
 }
 
 // Within serves the admin API within the process, to who has admitted the caller: it checks no
-// key. What goes wrong is answered with a Failure.
+// key. What goes wrong is answered with a message.
 func (a *API) Within() http.Handler {
 	engine := ondemand.New(keepWithin, func() *gin.Engine {
 		engine := gin.New()
@@ -35,8 +35,8 @@ func (a *API) Within() http.Handler {
 // tellFailure answers with the error that a handler has left.
 func tellFailure(c *gin.Context) {
 	c.Next()
-	if last := c.Errors.Last(); last != nil {
-		failure := chat.AsError(last.Err)
-		c.JSON(http.StatusBadRequest, Failure{failure.Kind, failure.Message})
+	if left := c.Errors.Last(); left != nil {
+		last := chat.AsError(left.Err)
+		c.JSON(http.StatusBadRequest, failure{last.Kind, last.Message})
 	}
 }

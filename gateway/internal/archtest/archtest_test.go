@@ -116,7 +116,7 @@ var allowed = map[string][]string{
 
 	"internal/spreadsheet": {},
 	"internal/consequence": {},
-	"internal/backupform":  {},
+	"internal/backupform":  {"internal/nullable"},
 	"internal/backupcli":   {"internal/backupform"},
 	"internal/provider":    {},
 	"internal/sqlitefile":  {},

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"time"
 
+	"carousel.internal/gateway/internal/nullable"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -87,8 +88,8 @@ func PlanOf(plan *tokenstorev1.RestorePlan, applied, removeOthers bool) Plan {
 		MadeAt: plan.GetMadeAt().AsTime().UTC(), Applied: applied, RemoveOthers: removeOthers, Digest: hex.EncodeToString(plan.GetDigest()),
 		Counts: make([]Count, 0, len(plan.GetCounts())), Items: make([]Item, 0, len(plan.GetItems())),
 		Unreadable: Unreadable{
-			Tokens: listed(plan.GetUnreadableTokens()), Upstreams: listed(plan.GetUnreadableUpstreams()),
-			Destinations: listed(plan.GetUnreadableDestinations()),
+			Tokens: nullable.List(plan.GetUnreadableTokens()), Upstreams: nullable.List(plan.GetUnreadableUpstreams()),
+			Destinations: nullable.List(plan.GetUnreadableDestinations()),
 		},
 	}
 	for _, each := range plan.GetCounts() {
@@ -98,14 +99,6 @@ func PlanOf(plan *tokenstorev1.RestorePlan, applied, removeOthers bool) Plan {
 		form.Items = append(form.Items, Item{kinds[each.GetKind()], actions[each.GetAction()], each.GetName(), each.GetDetail()})
 	}
 	return form
-}
-
-// listed is a list that JSON shows as one also where it is empty.
-func listed(names []string) []string {
-	if names == nil {
-		return []string{}
-	}
-	return names
 }
 
 // Total is how many things something is done with, of all kinds.

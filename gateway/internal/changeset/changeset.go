@@ -17,6 +17,9 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
+// Restorable is how long a deleted token or client key can be brought back.
+const Restorable = 24 * time.Hour
+
 // maxValue bounds a value that is shown, in bytes: instructions may have 64 KiB.
 const maxValue = 500
 

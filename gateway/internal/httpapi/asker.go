@@ -44,11 +44,15 @@ func (s *server) allowed() auth.Allowed {
 
 // identify notes who has sent a request, and has the answer tell a key's limits.
 func (s *server) identify(c *gin.Context, api dialect.Dialect, from caller.Caller) {
-	x := exchangeOf(c)
-	x.line.Caller, x.line.KeyID, x.line.KeyName = string(from.Kind), from.KeyID(), from.KeyName()
+	exchangeOf(c).sentBy(from)
 	if from.Key != nil && len(from.Key.Limits) > 0 {
 		c.Writer = &limitWriter{ResponseWriter: c.Writer, limits: &limits{api: api, key: from.Key, standing: s.Standing}}
 	}
+}
+
+// sentBy notes for the log who has sent the request.
+func (x *exchange) sentBy(from caller.Caller) {
+	x.line.Caller, x.line.KeyID, x.line.KeyName = string(from.Kind), from.KeyID(), from.KeyName()
 }
 
 // refusedFor is why an error refuses a request for its key, as metrics name it, and whose the key

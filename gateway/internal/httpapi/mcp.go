@@ -34,8 +34,7 @@ func (s *server) serveMCP(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	line := &exchangeOf(c).line
-	line.Caller, line.KeyID, line.KeyName = string(from.Kind), from.KeyID(), from.KeyName()
+	exchangeOf(c).sentBy(from)
 	// A writer without deadlines (a recorder) is no reason to fail.
 	_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(mcpTime + s.Options.Stream.WriteTimeout))
 	return s.MCP.Serve(c.Writer, c.Request, from)

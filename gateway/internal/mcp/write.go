@@ -53,23 +53,19 @@ type enabling struct {
 }
 
 func (s *Server) disableAccounts(ctx context.Context, in disabling) (done, error) {
-	body := map[string]any{"action": "disable", "ids": in.IDs, "dry_run": in.only()}
-	var until *string
-	if in.Until != "" {
-		body["until"], until = in.Until, &in.Until
-	}
-	said, err := s.switchAccounts(ctx, in.IDs, body, in.only())
-	if said.Count > 0 { // those that were disabled before keep their end
-		said.Until = until
+	said, err := s.switchAccounts(ctx, "disable", in.IDs, in.Until, in.only())
+	if said.Count > 0 && in.Until != "" { // those that were disabled before keep their end
+		said.Until = &in.Until
 	}
 	return said, err
 }
 
 func (s *Server) enableAccounts(ctx context.Context, in enabling) (done, error) {
-	return s.switchAccounts(ctx, in.IDs, map[string]any{"action": "enable", "ids": in.IDs, "dry_run": in.only()}, in.only())
+	return s.switchAccounts(ctx, "enable", in.IDs, "", in.only())
 }
 
-func (s *Server) switchAccounts(ctx context.Context, ids []string, body map[string]any, dry bool) (done, error) {
+// switchAccounts disables or enables accounts; until is empty for good.
+func (s *Server) switchAccounts(ctx context.Context, action string, ids []string, until string, dry bool) (done, error) {
 	if len(ids) == 0 || len(ids) > maxRows {
 		return done{}, fmt.Errorf("ids: 1 to %d wanted, not %d", maxRows, len(ids))
 	}
@@ -77,6 +73,10 @@ func (s *Server) switchAccounts(ctx context.Context, ids []string, body map[stri
 		if err := checkAccount(id); err != nil {
 			return done{}, err
 		}
+	}
+	body := map[string]any{"action": action, "ids": ids, "dry_run": dry}
+	if until != "" {
+		body["until"] = until
 	}
 	var told struct {
 		Change   *string

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"carousel.internal/gateway/internal/changeset"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -24,9 +25,20 @@ type action struct {
 	Undone bool
 }
 
+// changeUndone is the action of an undo.
+const changeUndone = "change undone"
+
+// undoneBy is the request that an entry's action has undone as a whole; empty: none.
+func undoneBy(entry *tokenstorev1.AuditEntry) string {
+	if entry.GetAction() != changeUndone || entry.GetDetails()["failed"] != "0" {
+		return ""
+	}
+	return entry.GetDetails()["change"]
+}
+
 func withEntry(rows []activityRow, entry *tokenstorev1.AuditEntry, undone map[string]bool) []activityRow {
-	if entry.GetAction() == "change undone" && entry.GetDetails()["failed"] == "0" {
-		undone[entry.GetDetails()["change"]] = true
+	if id := undoneBy(entry); id != "" {
+		undone[id] = true
 	}
 	count, _ := strconv.ParseUint(entry.GetDetails()["count"], 10, 64) // where there is none, 0
 	if len(rows) > 0 {
@@ -40,15 +52,12 @@ func withEntry(rows []activityRow, entry *tokenstorev1.AuditEntry, undone map[st
 	return append(rows, activityRow{Action: &action{AuditEntry: entry, Entries: 1, Count: count, Undone: undone[entry.GetRequestId()]}})
 }
 
-// restorable is how long a deleted token or client key can be brought back.
-const restorable = 24 * time.Hour
-
 // deletes are the actions whose undo brings tokens and client keys back.
 var deletes = []string{"token deleted", "tokens deleted", "key deleted"}
 
 // CanUndo tells whether the page offers it.
 func (a action) CanUndo(now time.Time) bool {
-	late := slices.Contains(deletes, a.GetAction()) && now.Sub(a.GetAt().AsTime()) >= restorable
+	late := slices.Contains(deletes, a.GetAction()) && now.Sub(a.GetAt().AsTime()) >= changeset.Restorable
 	return a.GetUndoable() && !a.Undone && !late
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"carousel.internal/gateway/internal/changeset"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -65,7 +66,7 @@ func (e *events) More() []*tokenstorev1.TokenEvent { return e.Tokens[min(len(e.T
 func (e *events) CanUndo(now time.Time) bool {
 	transition := e.Newest.GetTransition()
 	return slices.Contains([]string{"cooling", "parked"}, transition.GetKind()) && e.ended < len(e.Tokens) &&
-		now.Sub(transition.GetAt().AsTime()) < restorable
+		now.Sub(transition.GetAt().AsTime()) < changeset.Restorable
 }
 
 // atOnce is how far a token's own history may be from what its pool was told, in time.

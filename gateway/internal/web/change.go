@@ -113,7 +113,6 @@ func (s *Site) actionAt(ctx context.Context, id string, at *timestamppb.Timestam
 // undoneIn tells whether one of the activities has undone a request as a whole.
 func undoneIn(activities []*tokenstorev1.Activity, id string) bool {
 	return slices.ContainsFunc(activities, func(each *tokenstorev1.Activity) bool {
-		entry := each.GetEntry()
-		return entry.GetAction() == "change undone" && entry.GetDetails()["failed"] == "0" && entry.GetDetails()["change"] == id
+		return undoneBy(each.GetEntry()) == id
 	})
 }

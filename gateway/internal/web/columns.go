@@ -80,13 +80,7 @@ func (s *columnSet) read(text string) columns {
 }
 
 // kept are the columns that a browser shows.
-func (s *columnSet) kept(r *http.Request) columns {
-	cookie, err := r.Cookie(s.cookie)
-	if err != nil {
-		return s.standard()
-	}
-	return s.read(cookie.Value)
-}
+func (s *columnSet) kept(r *http.Request) columns { return s.read(preferred(r, s.cookie)) }
 
 // choose has the browser keep what the form asks for: `column` names, or `usual`.
 func (s *columnSet) choose(c *gin.Context) columns {

@@ -11,7 +11,9 @@ import (
 	"github.com/gin-gonic/gin"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"carousel.internal/gateway/internal/changeset"
 	"carousel.internal/gateway/internal/tokenform"
+	"carousel.internal/gateway/internal/usage"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -32,8 +34,6 @@ const (
 	actionsScanned = 4000
 	// actionsPerCall is how many one call of the tokenstore answers at most.
 	actionsPerCall = 1000
-	// idsPerCall is of how many tokens one call of it tells at most.
-	idsPerCall = 1000
 )
 
 // deletion is what one request of an admin has deleted and nobody has brought back.
@@ -50,7 +50,7 @@ type deletion struct {
 
 // Until is when they can't be brought back any more.
 func (d deletion) Until() *timestamppb.Timestamp {
-	return timestamppb.New(d.GetAt().AsTime().Add(restorable))
+	return timestamppb.New(d.GetAt().AsTime().Add(changeset.Restorable))
 }
 
 // Count is how many can be brought back.
@@ -69,7 +69,7 @@ type deletedData struct {
 
 func (s *Site) loadDeleted(ctx context.Context, c *gin.Context) (any, error) {
 	data := deletedData{Restored: c.Query("restored")}
-	actions, partial, err := s.actionsSince(ctx, time.Now().Add(-restorable))
+	actions, partial, err := s.actionsSince(ctx, time.Now().Add(-changeset.Restorable))
 	if err != nil {
 		return data, err
 	}
@@ -110,13 +110,13 @@ func (s *Site) deletions(ctx context.Context, actions []*tokenstorev1.AuditEntry
 			return nil, false, err
 		}
 	}
-	there, err := s.tokensThere(ctx, listed.found)
+	there, err := usage.FindTokens(ctx, s.Tokens, tokenIDs(listed.found)) // however they came back
 	if err != nil {
 		return nil, false, err
 	}
 	left := deletedShown
 	for _, each := range listed.found {
-		each.Tokens = slices.DeleteFunc(each.Tokens, func(token deletedToken) bool { return there[token.ID] })
+		each.Tokens = slices.DeleteFunc(each.Tokens, func(token deletedToken) bool { return there[token.ID] != nil })
 		gone := len(each.Tokens)
 		if each.Lost {
 			found = append(found, each)
@@ -160,9 +160,10 @@ func (l *deletionList) take(ctx context.Context, entry *tokenstorev1.AuditEntry)
 	switch entry.GetAction() {
 	case "token restored":
 		l.back[id] = true
-	case "change undone":
-		undone := details["change"]
-		l.settled[undone] = l.settled[undone] || details["failed"] == "0"
+	case changeUndone:
+		if undone := undoneBy(entry); undone != "" {
+			l.settled[undone] = true
+		}
 	case "token deleted":
 		if l.back[id] || l.settled[request] {
 			return nil
@@ -220,25 +221,15 @@ func (l *deletionList) open(ctx context.Context, entry *tokenstorev1.AuditEntry,
 	return nil
 }
 
-// tokensThere are those of the deleted tokens that are there again, however they came back.
-func (s *Site) tokensThere(ctx context.Context, deletions []deletion) (map[string]bool, error) {
+// tokenIDs are those of the deleted tokens.
+func tokenIDs(deletions []deletion) []string {
 	var ids []string
 	for _, each := range deletions {
 		for _, token := range each.Tokens {
 			ids = append(ids, token.ID)
 		}
 	}
-	there := map[string]bool{}
-	for some := range slices.Chunk(ids, idsPerCall) {
-		answer, err := s.Tokens.ListTokens(ctx, &tokenstorev1.ListTokensRequest{Ids: some, Limit: idsPerCall, Brief: true})
-		if err != nil {
-			return nil, err
-		}
-		for _, token := range answer.GetTokens() {
-			there[token.GetId()] = true
-		}
-	}
-	return there, nil
+	return ids
 }
 
 // POST /admin/tokens/deleted: brings the token with the `id` back.

@@ -86,7 +86,7 @@ func TestTokensThatAreBackAreNotDeleted(t *testing.T) {
 		t.Errorf("all of %s can be brought back", got)
 	}
 	asked := last[*tokenstorev1.ListTokensRequest](t, s)
-	if diff := cmp.Diff([]string{"t4", "t1", "t2", "t3"}, asked.GetIds()); diff != "" {
+	if diff := cmp.Diff([]string{"t1", "t2", "t3", "t4"}, asked.GetIds()); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -219,28 +219,30 @@ const (
 // noShortcuts is what whoever wants none has chosen; all others have the empty choice.
 const noShortcuts = "off"
 
-func hasNoShortcuts(r *http.Request) bool {
-	cookie, err := r.Cookie(shortcutsCookie)
-	return err == nil && cookie.Value == noShortcuts
-}
+func hasNoShortcuts(r *http.Request) bool { return preferred(r, shortcutsCookie) == noShortcuts }
 
 // compactRows is what whoever wants low rows has chosen; all others have the empty choice.
 const compactRows = "compact"
 
-func isCompact(r *http.Request) bool {
-	cookie, err := r.Cookie(densityCookie)
-	return err == nil && cookie.Value == compactRows
-}
+func isCompact(r *http.Request) bool { return preferred(r, densityCookie) == compactRows }
 
 // themes are those that a reader can choose; the empty one is the system's.
 var themes = map[string]bool{"": true, "light": true, "dark": true}
 
 func themeOf(r *http.Request) string {
-	cookie, err := r.Cookie(themeCookie)
-	if err != nil || !themes[cookie.Value] {
+	if theme := preferred(r, themeCookie); themes[theme] {
+		return theme
+	}
+	return ""
+}
+
+// preferred is what the reader's browser keeps of a choice; empty: nothing.
+func preferred(r *http.Request, cookie string) string {
+	kept, err := r.Cookie(cookie)
+	if err != nil {
 		return ""
 	}
-	return cookie.Value
+	return kept.Value
 }
 
 // POST /admin/preferences: `theme`, `language`, `shortcuts` or `density`, and `next`.

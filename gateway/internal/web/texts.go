@@ -86,8 +86,8 @@ func (t texts) forScripts() []byte {
 
 // languageOf answers the reader's language: as chosen, else as the browser asks.
 func languageOf(r *http.Request) language {
-	if cookie, err := r.Cookie(languageCookie); err == nil && slices.Contains(languages, language(cookie.Value)) {
-		return language(cookie.Value)
+	if chosen := language(preferred(r, languageCookie)); slices.Contains(languages, chosen) {
+		return chosen
 	}
 	best, bestWeight := english, 0.0
 	for entry := range strings.SplitSeq(r.Header.Get("Accept-Language"), ",") {

@@ -8,7 +8,8 @@
 import { redraw } from './live.js';
 import { complain, el, t } from './page.js';
 
-const plots = new Set();
+// The plot of each chart, by its figure.
+const plots = new Map();
 
 class Plot {
   #figure;
@@ -29,7 +30,6 @@ class Plot {
       class: 'plot', 'data-added': true, tabindex: '0', role: 'slider', 'aria-orientation': 'horizontal', 'aria-describedby': help.id,
       'aria-label': figure.querySelector('figcaption').textContent, 'aria-valuemin': 1, 'aria-valuemax': this.#rows().length, 'aria-valuenow': 1,
     }, this.#span);
-    plots.add(this);
     figure.append(this.#area, this.#told, help);
     this.#point();
     this.#area.addEventListener('keydown', (event) => this.#key(event));
@@ -46,14 +46,15 @@ class Plot {
 
   // The first and the last step, by which charts with the same ones are known.
   #steps() {
-    const times = [...this.#rows()].map((row) => row.querySelector('time')?.dateTime);
-    return this.#marked() || !times[0] ? undefined : `${times.length} ${times[0]} ${times.at(-1)}`;
+    const rows = this.#rows();
+    const began = (row) => row?.querySelector('time')?.dateTime;
+    return this.#marked() || !began(rows[0]) ? undefined : `${rows.length} ${began(rows[0])} ${began(rows[rows.length - 1])}`;
   }
 
   // The other charts with the same steps.
   #peers() {
     const steps = this.#steps();
-    return [...plots].filter((plot) => plot !== this && steps !== undefined && plot.#steps() === steps);
+    return [...plots.values()].filter((plot) => plot !== this && steps !== undefined && plot.#steps() === steps);
   }
 
   // Marks steps that another chart tells of; without any, none.
@@ -230,13 +231,9 @@ class Plot {
 }
 
 // A refreshed page may have charts that were not there before.
-const plotted = new WeakSet();
-
 function plot() {
   for (const figure of document.querySelectorAll('figure.chart')) {
-    if (plotted.has(figure)) continue;
-    plotted.add(figure);
-    new Plot(figure);
+    if (!plots.has(figure)) plots.set(figure, new Plot(figure));
   }
 }
 

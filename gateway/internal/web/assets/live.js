@@ -1,6 +1,6 @@
 // Keeps the parts of a page current that are marked with data-live="ms": when there is news of what
 // their data-of names, at most so often, the page is asked for again, and what has changed in it is
-// changed here. Focus, ticked boxes and opened details stay.
+// changed here, and in charts. Focus, ticked boxes and opened details stay.
 
 import { heard } from './connection.js';
 import { onNews } from './news.js';
@@ -12,13 +12,13 @@ const patience = 15000;
 let asking;
 let etag;
 
-/** Brings the live parts up to date now. */
+/** Brings the live parts, and all charts, up to date now. */
 export async function refresh() {
   asking ??= ask().finally(() => { asking = undefined; });
   return asking;
 }
 
-/** Brings them, and all charts, to what the page's address now says. */
+/** Brings them to what the page's address now says. */
 export async function redraw() {
   await asking?.catch(() => {}); // it may have asked for the address of before
   return refresh();
@@ -42,7 +42,7 @@ async function ask() {
   const fresh = new DOMParser().parseFromString(await response.text(), 'text/html');
   if (response.status < 500) heard();
   times(fresh);
-  for (const part of document.querySelectorAll('[data-live], figure.chart')) {
+  for (const part of document.querySelectorAll('[data-live], figure.chart:not([data-live] *)')) {
     const now = fresh.getElementById(part.id);
     if (now) morph(part, now);
   }

@@ -394,7 +394,10 @@ func undoMany(w *walk, own string) {
 
 func usePerModelAndToken(w *walk, own string) {
 	model, tokens := w.pool(own, 1)
-	w.ask(model)
+	// More than a test of a token asks: the page lists the hundred with the most requests.
+	if failed := chats(w.T, w.stack.Gateways, model, 10, 1); failed > 0 {
+		w.Fatalf("%d requests failed", failed)
+	}
 	w.eventually("the use is counted", func() bool {
 		counted := func(group, what string) bool {
 			answer := w.gateway.MustAdmin(w.T, http.StatusOK, http.MethodGet, "/admin/api/usage?group="+group, nil)

@@ -30,6 +30,9 @@ func (r *reserve) due(now time.Time, quiet bool) bool {
 func (r *reserve) say(now time.Time) (*tokenstorev1.Reservation, []*tokenstorev1.ReserveReport) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if !slices.ContainsFunc(r.reports, r.isSayable) {
+		return r.reservation(now), nil // all that wait, which may be many, stay where they are
+	}
 	sayable, later := r.sayable()
 	said := takeMessages(&sayable)
 	r.reports = sayable
@@ -46,7 +49,7 @@ func (r *reserve) sayable() (now, later []*tokenstorev1.ReserveReport) {
 		return r.reports, nil
 	}
 	for _, each := range r.reports {
-		if r.pools[each.GetReport().GetUpstream()] == nil {
+		if r.isSayable(each) {
 			now = append(now, each)
 		} else {
 			later = append(later, each)
@@ -55,12 +58,16 @@ func (r *reserve) sayable() (now, later []*tokenstorev1.ReserveReport) {
 	return now, later
 }
 
+// isSayable tells whether a report can be said now: its pool is not away; mu is held.
+func (r *reserve) isSayable(each *tokenstorev1.ReserveReport) bool {
+	return r.pools[each.GetReport().GetUpstream()] == nil
+}
+
 // unsaid implements sessionReserve.
-func (r *reserve) unsaid() int {
+func (r *reserve) unsaid() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	sayable, _ := r.sayable()
-	return len(sayable)
+	return slices.ContainsFunc(r.reports, r.isSayable)
 }
 
 // left implements sessionReserve.

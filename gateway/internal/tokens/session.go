@@ -94,8 +94,9 @@ type sessionReserve interface {
 	// say returns the reservation that is due, nil for none, and as many reports of
 	// what the reserve was used for as a message holds.
 	say(now time.Time) (*tokenstorev1.Reservation, []*tokenstorev1.ReserveReport)
-	// unsaid counts the reports that can be sent now, left all that have not been.
-	unsaid() int
+	// unsaid tells whether there are reports that can be sent now; left counts all that have not
+	// been.
+	unsaid() bool
 	left() int
 	// renew begins anew on another stream: what that before has not confirmed is to be
 	// sent again.

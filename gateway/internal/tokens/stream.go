@@ -317,7 +317,7 @@ func (s *session) next(sequence, inFlight uint64) (message *tokenstorev1.Session
 	defer s.mu.Unlock()
 	now := time.Now()
 	overdue := len(s.waiting) > 0 && now.Sub(s.progress.spoke) >= confirmEvery
-	if sequence > 1 && s.pending.empty() && !overdue && !s.reserve.due(now, s.progress.quiet(now)) && s.reserve.unsaid() == 0 && !s.books.due() {
+	if sequence > 1 && s.pending.empty() && !overdue && !s.reserve.due(now, s.progress.quiet(now)) && !s.reserve.unsaid() && !s.books.due() {
 		return nil, false
 	}
 	if sequence > s.progress.acknowledged+inFlight {
@@ -350,7 +350,7 @@ func (s *session) next(sequence, inFlight uint64) (message *tokenstorev1.Session
 	s.progress.send(sentMessage{
 		sequence: sequence, at: now, reports: reports, uses: message.GetReserveReports(), renewals: renewed, statements: message.GetKeyStatements(),
 	})
-	return message, !s.pending.empty() || s.reserve.unsaid() > 0 || s.books.due()
+	return message, !s.pending.empty() || s.reserve.unsaid() || s.books.due()
 }
 
 // finish returns the stock and sends the last reports, then waits until the

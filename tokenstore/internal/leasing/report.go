@@ -40,17 +40,8 @@ func (d *Desk) Settle(ctx context.Context, reports []Report) error {
 	d.noteUse()
 	settlements := settlementsOf(reports)
 	settled, err := d.store.Settle(ctx, settlements)
-	first, part := errors.AsType[*Deferred](err)
-	if d.noted(err) != nil && !part {
-		return err
-	}
 	d.ended(settled)
-	undone := d.noted(d.carriedOut(ctx, settlements, settled))
-	if more, is := errors.AsType[*Deferred](undone); is && part {
-		first.join(more)
-		return err
-	}
-	return cmp.Or(undone, err)
+	return d.concluded(ctx, settlements, settled, err)
 }
 
 // Reconcile takes in how requests ended that a replica served from its reserve. On
@@ -63,11 +54,22 @@ func (d *Desk) Reconcile(ctx context.Context, replica string, numbers []uint64, 
 		uses[i] = ReservedUse{Number: numbers[i], Settlement: settlement}
 	}
 	settled, err := d.store.Reconcile(ctx, replica, uses)
-	_, part := errors.AsType[*Deferred](err)
+	return d.concluded(ctx, settlements, settled, err)
+}
+
+// concluded carries out what follows from what the store has settled with an error. What both
+// defer is deferred.
+func (d *Desk) concluded(ctx context.Context, settlements []Settlement, settled []Settled, err error) error {
+	first, part := errors.AsType[*Deferred](err)
 	if d.noted(err) != nil && !part {
 		return err
 	}
-	return cmp.Or(d.noted(d.carriedOut(ctx, settlements, settled)), err)
+	undone := d.noted(d.carriedOut(ctx, settlements, settled))
+	if more, is := errors.AsType[*Deferred](undone); is && part {
+		first.join(more)
+		return err
+	}
+	return cmp.Or(undone, err)
 }
 
 func settlementsOf(reports []Report) []Settlement {

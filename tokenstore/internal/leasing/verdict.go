@@ -76,12 +76,13 @@ func (d *Desk) carriedOut(ctx context.Context, settlements []Settlement, settled
 	for _, upstream := range wronged {
 		err := d.pardon(ctx, upstream)
 		if away, is := errors.AsType[*PoolAway](err); is {
+			var refs []LeaseRef
 			for i, each := range settled {
 				if each.Upstream == upstream {
-					later.Leases = append(later.Leases, settlements[i].LeaseRef)
+					refs = append(refs, settlements[i].LeaseRef)
 				}
 			}
-			later.Add(away)
+			later.Add(away, refs...)
 			continue
 		}
 		if err != nil {

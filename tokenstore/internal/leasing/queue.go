@@ -363,7 +363,7 @@ func (d *Desk) refuse(ctx context.Context, q *queue, w *waiter, last denial) {
 // don't want to: slots that no request uses are asked for, of those that lie in a reserve and of
 // those that were lent ahead; and leases that the store may have forgotten are renewed.
 func (d *Desk) soon(ctx context.Context, w *waiter, short Shortage) bool {
-	if w.demand.Ahead || short.Capped == 0 && !short.Lent {
+	if w.demand.Ahead || short.Capped == 0 {
 		return false
 	}
 	if d.settling(w.demand.Upstream) {

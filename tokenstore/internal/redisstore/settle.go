@@ -45,6 +45,9 @@ func (s *Store) Settle(ctx context.Context, settlements []leasing.Settlement) ([
 	settled, later := make([]leasing.Settled, len(settlements)), &leasing.Deferred{}
 	for n, part := range parts {
 		err := s.takeSettled(settled, part, calls[n])
+		if err == nil {
+			continue
+		}
 		if err := deferred(later, err, refsOf(pick(settlements, part.places))...); err != nil {
 			return nil, err
 		}
@@ -79,7 +82,8 @@ func (s *Store) Reconcile(ctx context.Context, replica string, uses []leasing.Re
 	// later one would make those before it look counted.
 	for first, more := 0, true; more; first += maxSettlements {
 		more = false
-		round, calls, parts := s.batch(), []*call(nil), []share(nil)
+		// from are the pools whose parts they are.
+		round, calls, parts, from := s.batch(), []*call(nil), []share(nil), []share(nil)
 		for _, pool := range shares {
 			if len(pool.places) <= first || away[pool.upstream] {
 				continue
@@ -91,7 +95,7 @@ func (s *Store) Reconcile(ctx context.Context, replica string, uses []leasing.Re
 				use := uses[i]
 				args = append(args, use.Number, use.TokenID, use.LeaseID, string(use.Effect), use.Error, verdictText(use.Verdict), use.Group)
 			}
-			parts, calls = append(parts, part), append(calls, round.add(reconcileScript, []string{reconciledKey(part.upstream, replica)}, args...))
+			parts, from, calls = append(parts, part), append(from, pool), append(calls, round.add(reconcileScript, []string{reconciledKey(part.upstream, replica)}, args...))
 			more = more || len(pool.places) > first+maxSettlements
 		}
 		_ = round.exec(ctx) // each call has its own error
@@ -104,12 +108,8 @@ func (s *Store) Reconcile(ctx context.Context, replica string, uses []leasing.Re
 				return nil, err
 			}
 			away[part.upstream] = true
-			for _, pool := range shares {
-				if pool.upstream == part.upstream {
-					for _, i := range pool.places[first:] {
-						later.Uses = append(later.Uses, uses[i].Number)
-					}
-				}
+			for _, i := range from[n].places[first:] {
+				later.Uses = append(later.Uses, uses[i].Number)
 			}
 		}
 	}

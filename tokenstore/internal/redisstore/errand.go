@@ -200,7 +200,7 @@ func (s *Store) takeFromPools(ctx context.Context, room, questions int, held []E
 	round, calls := s.batch(), make([]*call, len(upstreams))
 	for i, upstream := range upstreams {
 		keys := []string{clockKey(upstream.name), refreshesKey(upstream.name), questionsKey(upstream.name), poolIDsKey(upstream.name)}
-		if s.errandsAway.lately(upstream.name, s.errandHold) {
+		if s.errandsAway.within(upstream.name, s.errandHold) {
 			shares[i], asked[i] = 0, 0
 		}
 		asks := upstream.tells && asked[i] > 0
@@ -236,33 +236,6 @@ func (s *Store) errandsIn(ctx context.Context, upstream string, done *call) (err
 	}
 	errands, err = s.openErrands(ctx, upstream, taken)
 	return errands, lost, err
-}
-
-// awayPools remembers when pools could not be reached. Of one that is back nothing is handed out for as long as
-// an errand stays in hand without word: who has one in hand is to say so before.
-type awayPools struct {
-	mu sync.Mutex
-	at map[string]time.Time
-}
-
-func (a *awayPools) note(upstream string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.at == nil {
-		a.at = map[string]time.Time{}
-	}
-	a.at[upstream] = time.Now()
-}
-
-func (a *awayPools) lately(upstream string, hold time.Duration) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	at, was := a.at[upstream]
-	if was && time.Since(at) >= hold {
-		delete(a.at, upstream)
-		return false
-	}
-	return was
 }
 
 // inHand returns errands as the script wants them, by the upstream of their tokens, and

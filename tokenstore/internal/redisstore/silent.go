@@ -17,36 +17,6 @@ const (
 	silentAfter = 500 * time.Millisecond
 )
 
-// silentPrimaries remembers which primaries of a Cluster did not answer in time, by address.
-type silentPrimaries struct {
-	mu    sync.Mutex
-	until map[string]time.Time
-}
-
-func (s *silentPrimaries) note(addr string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.until == nil {
-		s.until = map[string]time.Time{}
-	}
-	s.until[addr] = time.Now().Add(silentFor)
-}
-
-// check returns an error where the primary was silent a moment ago.
-func (s *silentPrimaries) check(addr string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	until, was := s.until[addr]
-	if !was {
-		return nil
-	}
-	if time.Now().Before(until) {
-		return fmt.Errorf("the primary at %s was silent a moment ago: %w", addr, context.DeadlineExceeded)
-	}
-	delete(s.until, addr)
-	return nil
-}
-
 // byPrimary divides calls by the primaries of a Cluster that have their keys. Where one can't be found the address is
 // empty: sending tells why.
 func byPrimary(ctx context.Context, cluster *redis.ClusterClient, calls []*call) map[string][]*call {
@@ -77,11 +47,11 @@ func (b *batch) sendApart(ctx context.Context, cluster *redis.ClusterClient, cal
 	began := time.Now()
 	for addr, part := range byPrimary(ctx, cluster, calls) {
 		sending.Go(func() {
-			err := b.silent.check(addr)
-			if err != nil {
+			var err error
+			if b.silent.within(addr, silentFor) {
+				err = fmt.Errorf("the primary at %s was silent a moment ago: %w", addr, context.DeadlineExceeded)
 				for _, c := range part {
-					c.reply = redis.NewCmd(ctx)
-					c.reply.SetErr(err)
+					c.reply = c.script.refuse(ctx, err)
 				}
 			} else if err = send(ctx, part); err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && time.Since(began) >= silentAfter {
 				b.silent.note(addr)

@@ -78,10 +78,13 @@ type Store struct {
 	logs        *logView
 	used        *useView
 	renewers    renewers
-	errandsAway awayPools
-	silent      silentPrimaries
-	knownKeys   knownKeys
-	clientKeys  *clientKeyView
+	// errandsAway are pools that could not be reached. Of one that is back no errand is handed out
+	// for as long as one stays in hand without word: who has one in hand is to say so before.
+	errandsAway recent
+	// silent are the primaries of a Cluster that did not answer in time.
+	silent     recent
+	knownKeys  knownKeys
+	clientKeys *clientKeyView
 	// prices are those that were read last; nil before.
 	prices atomic.Pointer[tokenstorev1.Prices]
 }

@@ -102,7 +102,7 @@ func (d *Desk) acquire(ctx context.Context, demand Demand) Answer {
 	for range maxUnreadable {
 		taken, shortage, err := d.store.Acquire(ctx, Wanted{
 			Upstream: demand.Upstream, Model: demand.Model, Count: demand.Count,
-			TTL: ttl, SlotTTL: d.ttl, Ahead: demand.Ahead, Uncapped: d.leavesSlots(demand), InTurn: demand.Ahead,
+			TTL: ttl, SlotTTL: d.ttl, Ahead: demand.Ahead, Uncapped: d.leavesSlots(demand),
 			Alias: demand.Alias, TokenID: demand.TokenID, Affinity: demand.Affinity, Exclude: demand.Exclude, Brief: counted,
 		})
 		if err != nil {

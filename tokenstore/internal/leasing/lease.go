@@ -18,12 +18,11 @@ type Wanted struct {
 	SlotTTL time.Duration
 	// Ahead takes before requests need it. Of tokens with a cap it takes no more slots than it
 	// leaves, of those that it finds free; none where the demand is for one token or has a key.
+	// Where slots are not to be had, it takes no token that comes after one with a cap that could
+	// serve: that one's turn is left to those who ask now.
 	Ahead bool
 	// Uncapped takes only tokens without a cap.
 	Uncapped bool
-	// InTurn, where slots are not to be had, takes none that comes after a token with a cap that
-	// could serve: that one's turn is left to those who ask now.
-	InTurn bool
 	// Alias asks for the token that has it, and for no other; empty: any.
 	Alias string
 	// TokenID asks for the token of that id, and for no other; empty: any. Not with an alias.

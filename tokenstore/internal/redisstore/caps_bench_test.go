@@ -25,6 +25,6 @@ func BenchmarkCaps(b *testing.B) {
 			alternate(b, variants)
 		})
 	}
-	compare("32 ahead", leasing.Wanted{Ahead: true, InTurn: true, Count: 32})
+	compare("32 ahead", leasing.Wanted{Ahead: true, Count: 32})
 	compare("one", leasing.Wanted{})
 }

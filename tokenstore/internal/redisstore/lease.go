@@ -52,12 +52,11 @@ type leaseDemand struct {
 	TTL int64 `json:"ttl_ms"`
 	// SlotTTL is TTL for leases of tokens with a cap.
 	SlotTTL int64 `json:"slot_ttl_ms"`
-	// Mode is commit or ahead: before requests need it.
+	// Mode is commit or ahead: before requests need it. What is taken ahead does not come after a
+	// token with a cap that could serve.
 	Mode string `json:"mode"`
-	// Uncapped: of tokens without a cap only. InTurn: and none that comes after one with a cap
-	// that could serve.
+	// Uncapped: of tokens without a cap only.
 	Uncapped bool `json:"uncapped"`
-	InTurn   bool `json:"in_turn"`
 	// CountShort wants a denial to say what is short.
 	CountShort bool     `json:"count_short"`
 	Alias      string   `json:"alias"`
@@ -86,7 +85,7 @@ func (s *Store) demand(wanted leasing.Wanted, skip int64) (string, error) {
 	}
 	text, err := json.Marshal(leaseDemand{
 		Upstream: wanted.Upstream, Model: wanted.Model, Count: wanted.Count, TTL: wanted.TTL.Milliseconds(),
-		SlotTTL: cmp.Or(wanted.SlotTTL, wanted.TTL).Milliseconds(), Mode: mode, Uncapped: wanted.Uncapped, InTurn: wanted.InTurn,
+		SlotTTL: cmp.Or(wanted.SlotTTL, wanted.TTL).Milliseconds(), Mode: mode, Uncapped: wanted.Uncapped,
 		CountShort: !wanted.Brief, Alias: wanted.Alias, TokenID: wanted.TokenID, Exclude: append([]string{}, wanted.Exclude...),
 		Lead: token.ExpiryLead.Milliseconds(), Patience: s.patience.Milliseconds(), Longest: longestRest.Milliseconds(),
 		Strategy: s.order(), AffinityKey: wanted.Affinity, Skip: skip,

@@ -56,7 +56,7 @@ func TestLeasesTakenAheadLeaveATokenWithACapItsTurn(t *testing.T) {
 		p.add("c")
 		counts := map[string]int{}
 		for range 30 {
-			ahead, _ := p.ask(leasing.Wanted{Count: 5, Ahead: true, InTurn: true})
+			ahead, _ := p.ask(leasing.Wanted{Count: 5, Ahead: true})
 			for _, id := range tokensOf(ahead) {
 				counts[id]++
 			}
@@ -71,7 +71,7 @@ func TestLeasesTakenAheadLeaveATokenWithACapItsTurn(t *testing.T) {
 			t.Errorf("%v", counts)
 		}
 		busy := p.take(leasing.Wanted{TokenID: "b"})
-		if ahead, _ := p.ask(leasing.Wanted{Count: 5, Ahead: true, InTurn: true}); len(busy) != 1 || len(ahead) != 5 {
+		if ahead, _ := p.ask(leasing.Wanted{Count: 5, Ahead: true}); len(busy) != 1 || len(ahead) != 5 {
 			t.Errorf("%d leases ahead while the one with a cap has no room", len(ahead))
 		}
 	})

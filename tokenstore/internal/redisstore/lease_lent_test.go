@@ -43,7 +43,7 @@ func TestHalfOfTheFreeSlotsAreLentAhead(t *testing.T) {
 				if c.inUse > 0 {
 					p.take(leasing.Wanted{Count: c.inUse})
 				}
-				lent, _ := p.ask(leasing.Wanted{Ahead: true, InTurn: true, Count: c.count})
+				lent, _ := p.ask(leasing.Wanted{Ahead: true, Count: c.count})
 				if len(lent) != c.want || slices.ContainsFunc(lent, func(lease leasing.Taken) bool { return lease.Capped }) {
 					t.Errorf("lent %+v, want %d that nobody waits for", lent, c.want)
 				}
@@ -61,7 +61,7 @@ func TestWhatIsLentShrinksAsTheCapNears(t *testing.T) {
 		}
 		var chunks []int
 		for range 7 {
-			lent, _ := p.ask(leasing.Wanted{Ahead: true, InTurn: true, Count: 100})
+			lent, _ := p.ask(leasing.Wanted{Ahead: true, Count: 100})
 			chunks = append(chunks, len(lent))
 		}
 		if want := []int{16, 8, 4, 2, 1, 0, 0}; !slices.Equal(chunks, want) {
@@ -212,7 +212,7 @@ func TestLendingIsAsFairAsWithoutCaps(t *testing.T) {
 			effect := rapid.SampledFrom([]leasing.Effect{leasing.Succeeded, leasing.Succeeded, leasing.Unused}).Draw(r, "effect")
 			ahead := rapid.Bool().Draw(r, "ahead")
 			for i, p := range pools {
-				stock := append(stocks[i][gateway], p.take(leasing.Wanted{Ahead: ahead, InTurn: ahead, Count: count})...)
+				stock := append(stocks[i][gateway], p.take(leasing.Wanted{Ahead: ahead, Count: count})...)
 				done := stock[:min(some, len(stock))]
 				stocks[i][gateway] = slices.Clone(stock[len(done):])
 				if p.end(effect, done...); effect == leasing.Succeeded {
@@ -269,7 +269,7 @@ func TestLentSlotsKeepNobodyOut(t *testing.T) {
 			},
 			"take ahead": func(r *rapid.T) {
 				of := anyGateway(r)
-				unused[of] = append(unused[of], ask(r, leasing.Wanted{Ahead: true, InTurn: true, Count: rapid.IntRange(1, 20).Draw(r, "count")})...)
+				unused[of] = append(unused[of], ask(r, leasing.Wanted{Ahead: true, Count: rapid.IntRange(1, 20).Draw(r, "count")})...)
 			},
 			"use": func(r *rapid.T) {
 				if of := anyGateway(r); len(unused[of]) > 0 {
@@ -308,7 +308,7 @@ func TestLentSlotsKeepNobodyOut(t *testing.T) {
 					pool.end(leasing.Unused, unused[of]...)
 					unused[of] = nil
 				}
-				if ahead := ask(r, leasing.Wanted{Ahead: true, InTurn: true, Uncapped: true, Count: 5}); len(ahead) > 0 {
+				if ahead := ask(r, leasing.Wanted{Ahead: true, Uncapped: true, Count: 5}); len(ahead) > 0 {
 					r.Fatalf("lent although others wait: %v", ahead)
 				}
 				taken := ask(r, leasing.Wanted{})

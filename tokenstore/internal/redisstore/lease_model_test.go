@@ -152,7 +152,7 @@ func (m *model) heldBack(t *modelToken, wanted leasing.Wanted) bool {
 	anyway := wanted
 	anyway.Ahead, anyway.Uncapped = false, false
 	byKey := wanted.Affinity != "" && named(wanted) == ""
-	return leavesSlots(wanted) && wanted.InTurn && !byKey && t.cap > 0 && m.excludes(t, anyway) == ""
+	return leavesSlots(wanted) && wanted.Ahead && !byKey && t.cap > 0 && m.excludes(t, anyway) == ""
 }
 
 func (m *model) acquire(wanted leasing.Wanted) (picks []string, shortage leasing.Shortage) {
@@ -511,7 +511,7 @@ func (m *machine) AcquireSome(t *rapid.T) {
 		Upstream: somewhere, Model: rapid.SampledFrom(modelNames).Draw(t, "model"), TTL: modelTTL,
 		Count: rapid.IntRange(1, 30).Draw(t, "count"), Ahead: rapid.IntRange(0, 2).Draw(t, "ahead") == 0,
 		Uncapped: rapid.IntRange(0, 5).Draw(t, "uncapped") == 0, SlotTTL: modelTTL,
-		Brief: rapid.IntRange(0, 3).Draw(t, "brief") == 0, InTurn: rapid.Bool().Draw(t, "in turn"),
+		Brief: rapid.IntRange(0, 3).Draw(t, "brief") == 0,
 	}
 	switch one := rapid.SampledFrom(append(m.tokenIDs(), "nobody")).Draw(t, "one"); rapid.IntRange(0, 5).Draw(t, "named") {
 	case 0:

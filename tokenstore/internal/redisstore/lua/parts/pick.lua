@@ -132,7 +132,7 @@ local function pick(count, extra)
 
   local function meet(id, score)
     local why, till, facts, phase = examine(id)
-    if facts and (not why or demand.in_turn) then
+    if facts and (not why or demand.mode == 'ahead') then
       facts.score = score
       rank(facts)
       insert(facts)

@@ -276,19 +276,14 @@ func (s *session) denyAway(charges []*charged, err error) {
 	}
 	refused := leasing.Fault(err)
 	for _, each := range charges {
-		denial := &tokenstorev1.Denial{
-			DemandId: each.demand.GetId(), Reason: refused.Reason, Message: refused.Message, RetryAfter: durationpb.New(refused.RetryAfter), PartAway: true,
-		}
+		denial := denialOf(each.demand.GetId(), refused)
+		denial.PartAway = true
 		s.out.add(func(next *tokenstorev1.SessionResponse) { next.Denials = append(next.Denials, denial) })
 	}
 }
 
 func (s *session) deny(each *charged, refused *rpcerr.Error, standing *tokenstorev1.KeyStanding) {
-	denial := &tokenstorev1.Denial{
-		DemandId: each.demand.GetId(), Reason: refused.Reason, Message: refused.Message, KeyStanding: standing,
-	}
-	if refused.RetryAfter > 0 {
-		denial.RetryAfter = durationpb.New(refused.RetryAfter)
-	}
+	denial := denialOf(each.demand.GetId(), refused)
+	denial.KeyStanding = standing
 	s.out.add(func(next *tokenstorev1.SessionResponse) { next.Denials = append(next.Denials, denial) })
 }

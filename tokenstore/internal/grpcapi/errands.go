@@ -94,7 +94,8 @@ func (s *ErrandServer) TakeErrands(ctx context.Context, request *tokenstorev1.Ta
 	for i, each := range request.GetHeld() {
 		held[i] = redisstore.ErrandRef{ID: each.GetId(), Epoch: each.GetEpoch()}
 	}
-	over := time.NewTimer(min(max(request.GetMaxWait().AsDuration(), 0), longestWait))
+	patience := min(max(request.GetMaxWait().AsDuration(), 0), longestWait)
+	end, over := time.Now().Add(patience), time.NewTimer(patience)
 	defer over.Stop()
 	for {
 		wake := s.alarm() // before the look: what becomes due during it is another reason to look
@@ -106,9 +107,11 @@ func (s *ErrandServer) TakeErrands(ctx context.Context, request *tokenstorev1.Ta
 		if len(errands)+len(lost) > 0 {
 			return errandsOnWire(errands, lost), nil
 		}
-		next, err := s.store.NextErrand(ctx)
-		if err != nil {
-			return nil, err
+		next := lookAgain
+		if end.Sub(wake.set) > lookAgain { // else the time is over before there is another look
+			if next, err = s.store.NextErrand(ctx); err != nil {
+				return nil, err
+			}
 		}
 		waited, err := wake.wait(ctx, next, over.C, s.stopping)
 		if err != nil {

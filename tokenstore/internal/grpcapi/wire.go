@@ -45,14 +45,18 @@ func appendAnswer(next *tokenstorev1.SessionResponse, id uint64, upstream string
 
 func denialFrom(id uint64, refused *rpcerr.Error, shortage leasing.Shortage) *tokenstorev1.Denial {
 	count := func(n int) uint32 { return uint32(n) } //nolint:gosec // counts of tokens
-	denial := &tokenstorev1.Denial{
-		DemandId: id, Reason: refused.Reason, Message: refused.Message,
-		Pool: &tokenstorev1.PoolSummary{
-			Total: count(shortage.Total), Disabled: count(shortage.Disabled), Expired: count(shortage.Expired),
-			Cooling: count(shortage.Cooling), Capped: count(shortage.Capped), Tried: count(shortage.Tried),
-			Parked: count(shortage.Parked), Probing: count(shortage.Probing), Quarantined: count(shortage.Quarantined),
-		},
+	denial := denialOf(id, refused)
+	denial.Pool = &tokenstorev1.PoolSummary{
+		Total: count(shortage.Total), Disabled: count(shortage.Disabled), Expired: count(shortage.Expired),
+		Cooling: count(shortage.Cooling), Capped: count(shortage.Capped), Tried: count(shortage.Tried),
+		Parked: count(shortage.Parked), Probing: count(shortage.Probing), Quarantined: count(shortage.Quarantined),
 	}
+	return denial
+}
+
+// denialOf is why a demand gets nothing.
+func denialOf(id uint64, refused *rpcerr.Error) *tokenstorev1.Denial {
+	denial := &tokenstorev1.Denial{DemandId: id, Reason: refused.Reason, Message: refused.Message}
 	if refused.RetryAfter > 0 {
 		denial.RetryAfter = durationpb.New(refused.RetryAfter)
 	}

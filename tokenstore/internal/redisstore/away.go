@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
 	"carousel.internal/tokenstore/internal/ledger"
+	"carousel.internal/tokenstore/internal/token"
 )
 
 // Of a Cluster one primary can be away alone. What concerns one pool then fails for that pool, and
@@ -59,16 +59,13 @@ func deferred(to *leasing.Deferred, err error, leases ...leasing.LeaseRef) error
 	return err
 }
 
-// upstreamForm is that of names which may become part of a key.
-var upstreamForm = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
-
 // Locate tells in which pool a token is: who has had a lease of it knows. So nothing has to be looked
 // up in the directory, which may be away.
 func (s *Store) Locate(tokenID, upstream string) {
 	if upstream == "" {
 		return
 	}
-	if _, known := s.homes.get(tokenID); !known && tokenIDForm.MatchString(tokenID) && upstreamForm.MatchString(upstream) {
+	if _, known := s.homes.get(tokenID); !known && tokenIDForm.MatchString(tokenID) && token.CheckUpstreamName(upstream) == nil {
 		s.homes.put(tokenID, upstream)
 	}
 }

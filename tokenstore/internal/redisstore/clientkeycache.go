@@ -6,6 +6,7 @@ import (
 	"time"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/tokenstore/internal/ledger"
 )
 
 const (
@@ -87,7 +88,7 @@ func (s *Store) ClientKey(ctx context.Context, id string) (*tokenstorev1.ClientK
 		if last := s.knownKeys.last(id); last != nil {
 			return last, nil
 		}
-		return nil, s.ledgerError("read a client key", err)
+		return nil, &ledger.Away{Err: err}
 	}
 	if err != nil {
 		return nil, err

@@ -9,7 +9,6 @@ package mcp
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -22,6 +21,7 @@ import (
 	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/ondemand"
+	"carousel.internal/gateway/internal/reqbody"
 )
 
 const (
@@ -107,11 +107,9 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, from caller.Calle
 // read reads a request's body, and refuses what is more than one request: each is to have its turn,
 // and an id of its own, by which what it changes is undone.
 func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-		return nil, chat.Errorf(chat.PayloadTooLarge, "the body exceeds %d bytes", maxBody)
-	} else if err != nil {
-		return nil, &chat.Error{Kind: chat.InvalidRequest, Message: "the body could not be read", Err: err}
+	body, err := reqbody.ReadAll(w, r, maxBody)
+	if err != nil {
+		return nil, err
 	}
 	if bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")) {
 		return nil, chat.Errorf(chat.InvalidRequest, "/mcp takes one request at a time, no batches: send each alone")

@@ -452,6 +452,29 @@ func TestTurnsOfOneKey(t *testing.T) {
 	}
 }
 
+// A key that has called as many tools as it may make requests a minute is refused the next, and what
+// calls no tool is not.
+func TestCallsAMinute(t *testing.T) {
+	t.Parallel()
+	server := mcp.New(full(), "test", slog.New(slog.DiscardHandler))
+	limited := caller.Caller{Kind: caller.Client, Key: &caller.Key{
+		ID: "limited", Scopes: []caller.Scope{caller.PoolRead}, Limits: []caller.Limit{{Unit: caller.Requests, Period: caller.Minute, Amount: 2}},
+	}}
+	const list = `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
+	for _, body := range []string{list, callOfPool, callOfPool, list} {
+		if w, err := served(t, server, limited, body); err != nil || w.Code != http.StatusOK {
+			t.Fatalf("%s: %v; %d %s", body, err, w.Code, w.Body)
+		}
+	}
+	_, err := served(t, server, limited, callOfPool)
+	if failure := chat.AsError(err); failure == nil || failure.Kind != chat.KeyLimited || failure.RetryAfter <= 0 || failure.RetryAfter > time.Minute {
+		t.Errorf("one call too many: %v", err)
+	}
+	if _, err := served(t, server, writer, callOfPool); err != nil {
+		t.Errorf("another key: %v", err)
+	}
+}
+
 // A fault in a tool fails that call, and leaves its trace in the log.
 func TestAToolThatPanics(t *testing.T) {
 	t.Parallel()

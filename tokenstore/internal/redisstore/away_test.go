@@ -322,3 +322,51 @@ func TestAPrimaryThatIsAwayStopsItsOwnErrandsOnly(t *testing.T) {
 		})
 	}
 }
+
+// Whichever primary is away, tokens of the others whose time has come are enabled, and those of the pool that was away
+// when it is back.
+func TestAPrimaryThatIsAwayKeepsItsOwnTokensDisabledOnly(t *testing.T) {
+	t.Parallel()
+	for away := range 3 {
+		t.Run(fmt.Sprint("primary ", away+1), func(t *testing.T) {
+			t.Parallel()
+			s := newSpreadStore(t)
+			for _, id := range s.tokens {
+				disabledUntil(t, s.Store, id, time.Now().Add(time.Hour))
+			}
+			enableDue(t, s.Store, 0)
+			for _, id := range s.tokens {
+				timeComes(t, s.Store, id)
+			}
+			s.cluster.Servers[away].Kill()
+			if next, err := s.NextReturn(t.Context()); err != nil || next > 0 {
+				t.Errorf("the next is to be enabled in %v, %v", next, err)
+			}
+			count, err := s.EnableDue(t.Context())
+			part, is := errors.AsType[*leasing.Deferred](err)
+			if count != len(s.tokens)-1 || !is {
+				t.Fatalf("%d were enabled: %v", count, err)
+			}
+			for at, upstream := range s.upstreams {
+				if slices.Contains(part.Upstreams, upstream) != (at == away) {
+					t.Errorf("%v are away, of %v the one of primary %d", part.Upstreams, s.upstreams, away+1)
+				}
+				if at == away {
+					continue
+				}
+				if _, err := s.take(t, at); err != nil {
+					t.Errorf("the pool on primary %d: %v", at+1, err)
+				}
+			}
+
+			s.cluster.Servers[away].Start(t)
+			waitUntil(t, "the pool is back", func() bool {
+				count, err := s.EnableDue(t.Context())
+				return err == nil && count == 1
+			})
+			if _, err := s.take(t, away); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -97,7 +97,7 @@ func (s *Store) subscribe(ctx context.Context, deliver func(Event)) error {
 			if event, known := s.eventOf(message); known {
 				deliver(event)
 			}
-		case !idle(err) || probed:
+		case !timedOut(err) || probed:
 			return err
 		default:
 			if err := subscription.Ping(ctx); err != nil {
@@ -108,7 +108,7 @@ func (s *Store) subscribe(ctx context.Context, deliver func(Event)) error {
 	}
 }
 
-func idle(err error) bool {
+func timedOut(err error) bool {
 	var network net.Error
 	return errors.As(err, &network) && network.Timeout()
 }

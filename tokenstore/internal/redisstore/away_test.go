@@ -186,6 +186,18 @@ func (s *spreadStore) mustDefer(t *testing.T, doing string, err error, away int,
 	}
 }
 
+// asInProduction is a store on the same Cluster whose client keeps deadlines.
+func (s *spreadStore) asInProduction(t *testing.T) *Store {
+	t.Helper()
+	addrs := s.cluster.UniversalClient.(*redis.ClusterClient).Options().Addrs //nolint:forcetypeassert // it is one
+	client, err := Connect("redis://" + strings.Join(addrs, ",") + "?cluster=true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	return newStore(t, client)
+}
+
 // A primary of a Cluster that is silent, and not known to be away, costs the leases of the others a moment, once, and
 // not their answers; no later call waits for it while it stays so.
 func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
@@ -200,13 +212,7 @@ func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 		}
 		leases = append(leases, lease)
 	}
-	addrs := s.cluster.UniversalClient.(*redis.ClusterClient).Options().Addrs       //nolint:forcetypeassert // it is one
-	client, err := Connect("redis://" + strings.Join(addrs, ",") + "?cluster=true") // as in production: it keeps deadlines
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = client.Close() })
-	store := newStore(t, client)
+	store := s.asInProduction(t)
 	renew := func() ([]leasing.LeaseRef, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 		defer cancel()
@@ -238,6 +244,46 @@ func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 		_, err := renew()
 		return err == nil
 	})
+}
+
+// While the primary of the directory is silent, reserves of the other pools are kept, by the names of upstreams and the
+// client keys that were known last, and nothing waits for it again.
+func TestADirectoryThatIsSilentStopsNoOtherPool(t *testing.T) {
+	t.Parallel()
+	s := newSpreadStore(t)
+	const patience = 5 * time.Second
+	silent := s.cluster.PrimaryOf(t, directoryKey())
+	store := s.asInProduction(t)
+	reserve := func() (leasing.Reserve, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+		defer cancel()
+		return store.Reserve(ctx, leasing.Reservation{Replica: "g1", Instance: "i1", TTL: time.Minute})
+	}
+	if _, err := reserve(); err != nil {
+		t.Fatal(err)
+	}
+	s.cluster.Servers[silent].Pause(t)
+	defer s.cluster.Servers[silent].Resume(t)
+	mustKeep := func() time.Duration {
+		t.Helper()
+		began := time.Now()
+		kept, err := reserve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at, upstream := range s.upstreams {
+			if slices.Contains(kept.Away, upstream) != (at == silent) {
+				t.Fatalf("%v are away, of %v the one of primary %d", kept.Away, s.upstreams, silent+1)
+			}
+		}
+		return time.Since(began)
+	}
+	mustKeep()
+	for since := time.Now(); time.Since(since) < 3*probeTimeout; {
+		if took := mustKeep(); took >= patience {
+			t.Fatalf("after the first one it takes %s", took)
+		}
+	}
 }
 
 // A tokenstore that has not granted a lease learns from its reports where the token is: the directory may be away.

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -17,18 +18,43 @@ const (
 	probeTimeout = time.Second
 )
 
-// silent are the primaries of a Cluster that did not answer in time, by address. Of these nothing is asked in a batch,
-// so that none waits for them, but whether they are there again, beside it.
+// errSilent is why a primary was not asked.
+var errSilent = errors.New("it is silent")
+
+// silent are the primaries of a Cluster that did not answer in time, by address. Of these nothing is asked but whether
+// they are there again, so that nobody waits for them.
 type silent struct {
 	mu sync.Mutex
 	// probed has them; true: somebody is asking it now.
 	probed map[string]bool
 }
 
+// await has a primary asked, unless it is silent, in half of the time that is left: who asks is to have time for
+// others then. Of one that is nil nothing is known.
+func (s *silent) await(ctx context.Context, primary *redis.Client, ask func(context.Context) error) error {
+	if deadline, bounded := ctx.Deadline(); bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
+	if primary == nil {
+		return ask(ctx)
+	}
+	if s.is(primary) {
+		return fmt.Errorf("the primary at %s: %w: %w", primary.Options().Addr, errSilent, context.DeadlineExceeded)
+	}
+	began := time.Now()
+	err := ask(ctx)
+	if timedOut(err) && time.Since(began) >= silentAfter {
+		s.note(primary)
+	}
+	return err
+}
+
 func (s *silent) note(primary *redis.Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ask(primary)
+	s.probe(primary)
 }
 
 // is tells whether a primary is silent, as far as is known.
@@ -37,34 +63,34 @@ func (s *silent) is(primary *redis.Client) bool {
 	defer s.mu.Unlock()
 	_, silent := s.probed[primary.Options().Addr]
 	if silent {
-		s.ask(primary)
+		s.probe(primary)
 	}
 	return silent
 }
 
-// ask has somebody ask a primary whether it is there, unless somebody does. mu is held.
-func (s *silent) ask(primary *redis.Client) {
+// probe has somebody ask a primary whether it is there, unless somebody does. Any answer will do, also a refusal: then
+// nobody waits for it. mu is held.
+func (s *silent) probe(primary *redis.Client) {
 	if s.probed == nil {
 		s.probed = map[string]bool{}
 	}
-	if addr := primary.Options().Addr; !s.probed[addr] {
-		s.probed[addr] = true
-		go s.probe(primary, addr) // bounded by its timeout
-	}
-}
-
-// probe asks a primary whether it is there. Any answer will do, also a refusal: then no call waits for it.
-func (s *silent) probe(primary *redis.Client, addr string) {
-	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
-	defer cancel()
-	err := primary.Ping(ctx).Err()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if timedOut(err) {
-		s.probed[addr] = false
+	addr := primary.Options().Addr
+	if s.probed[addr] {
 		return
 	}
-	delete(s.probed, addr)
+	s.probed[addr] = true
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
+		defer cancel()
+		err := primary.Ping(ctx).Err()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if timedOut(err) {
+			s.probed[addr] = false
+			return
+		}
+		delete(s.probed, addr)
+	}()
 }
 
 // part is the calls of a batch that concern one primary; nil where none is known for them: sending tells why.
@@ -92,28 +118,19 @@ func byPrimary(ctx context.Context, cluster *redis.ClusterClient, calls []*call)
 	return parts
 }
 
-// sendApart sends the calls to each primary by itself and waits half of the time that is left: else the client gives
-// those of one that is silent, and all others, the same error, when the time is over.
+// sendApart sends the calls to each primary by itself: else the client gives those of one that is silent, and all
+// others, the same error, when the time is over.
 func (b *batch) sendApart(ctx context.Context, cluster *redis.ClusterClient, calls []*call, send func(context.Context, []*call) error) error {
-	if deadline, bounded := ctx.Deadline(); bounded {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
-		defer cancel()
-	}
 	var sending sync.WaitGroup
 	var mu sync.Mutex
 	var first error
-	began := time.Now()
-	for addr, part := range byPrimary(ctx, cluster, calls) {
+	for _, part := range byPrimary(ctx, cluster, calls) {
 		sending.Go(func() {
-			var err error
-			if part.primary != nil && b.silent.is(part.primary) {
-				err = fmt.Errorf("the primary at %s is silent: %w", addr, context.DeadlineExceeded)
+			err := b.silent.await(ctx, part.primary, func(ctx context.Context) error { return send(ctx, part.calls) })
+			if errors.Is(err, errSilent) {
 				for _, c := range part.calls {
 					c.reply = c.script.refuse(ctx, err)
 				}
-			} else if err = send(ctx, part.calls); timedOut(err) && part.primary != nil && time.Since(began) >= silentAfter {
-				b.silent.note(part.primary)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -124,4 +141,17 @@ func (b *batch) sendApart(ctx context.Context, cluster *redis.ClusterClient, cal
 	}
 	sending.Wait()
 	return first
+}
+
+// await asks the server that has a key; of a Cluster as [silent.await] does.
+func (s *Store) await(ctx context.Context, key string, ask func(context.Context) error) error {
+	cluster, is := s.client.(*redis.ClusterClient)
+	if !is {
+		return ask(ctx)
+	}
+	primary, err := cluster.MasterForKey(ctx, key)
+	if err != nil {
+		primary = nil // asking tells why
+	}
+	return s.silent.await(ctx, primary, ask)
 }

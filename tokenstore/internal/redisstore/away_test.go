@@ -13,6 +13,7 @@ import (
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
+	"carousel.internal/tokenstore/internal/ledger"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
 )
@@ -246,8 +247,8 @@ func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 	})
 }
 
-// While the primary of the directory is silent, reserves of the other pools are kept, by the names of upstreams and the
-// client keys that were known last, and nothing waits for it again.
+// While the primary of the directory is silent, reserves of the other pools are kept, by the names of upstreams that
+// were known last, and nothing waits for it again.
 func TestADirectoryThatIsSilentStopsNoOtherPool(t *testing.T) {
 	t.Parallel()
 	s := newSpreadStore(t)
@@ -282,6 +283,76 @@ func TestADirectoryThatIsSilentStopsNoOtherPool(t *testing.T) {
 	for since := time.Now(); time.Since(since) < 3*probeTimeout; {
 		if took := mustKeep(); took >= patience {
 			t.Fatalf("after the first one it takes %s", took)
+		}
+	}
+}
+
+// While the primary of the client keys is silent, requests are charged to what was known of them last; while that of a
+// ledger is, its statements are deferred. No later call waits for either.
+func TestASilentPrimaryHoldsUpNoStatements(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		silent func(id string) string // a key there
+		away   bool
+	}{
+		"that of the client keys": {clientKeyKey, false},
+		"that of a ledger":        {ledgerKey, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSpreadStore(t)
+			const patience = 5 * time.Second
+			store := s.asInProduction(t)
+			id := s.keyWithLedgerElsewhere(t)
+			posting := ledger.Posting{Book: "b", Statement: &ledger.Statement{}, TTL: time.Minute}
+			post := func() error {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+				defer cancel()
+				key, err := store.ClientKey(ctx, id)
+				if err != nil {
+					return err
+				}
+				posting.Statement.Sequence++
+				_, err = store.Post(ctx, key, posting)
+				return err
+			}
+			if err := post(); err != nil {
+				t.Fatal(err)
+			}
+			silent := s.cluster.Servers[s.cluster.PrimaryOf(t, test.silent(id))]
+			silent.Pause(t)
+			defer silent.Resume(t)
+			mustPost := func() time.Duration {
+				t.Helper()
+				began := time.Now()
+				err := post()
+				if _, away := errors.AsType[*ledger.Away](err); away != test.away || err != nil && !away {
+					t.Fatal(err)
+				}
+				return time.Since(began)
+			}
+			slow := 0
+			for since := time.Now(); time.Since(since) < patience+3*probeTimeout; {
+				if mustPost() >= patience {
+					slow++
+				}
+			}
+			if slow != 1 {
+				t.Errorf("%d calls wait for it", slow)
+			}
+		})
+	}
+}
+
+// keyWithLedgerElsewhere returns a client key whose ledger is on another primary than the keys are.
+func (s *spreadStore) keyWithLedgerElsewhere(t *testing.T) string {
+	t.Helper()
+	for {
+		key, _ := createKey(t, s.Store, &tokenstorev1.ClientKey{Name: "k", Limits: []*tokenstorev1.KeyLimit{
+			{Unit: tokenstorev1.KeyUnit_KEY_UNIT_REQUESTS, Period: tokenstorev1.KeyPeriod_KEY_PERIOD_MINUTE, Amount: 9},
+		}})
+		if id := key.GetId(); s.cluster.PrimaryOf(t, ledgerKey(id)) != s.cluster.PrimaryOf(t, clientKeyKey(id)) {
+			return id
 		}
 	}
 }

@@ -287,6 +287,33 @@ func TestADirectoryThatIsSilentStopsNoOtherPool(t *testing.T) {
 	}
 }
 
+// Whichever primary is away, what the others publish is heard: recalls do not wait for it.
+func TestEventsAreHeardWhileAPrimaryIsAway(t *testing.T) {
+	t.Parallel()
+	for away := range 3 {
+		t.Run(fmt.Sprint("primary ", away+1), func(t *testing.T) {
+			t.Parallel()
+			s := newSpreadStore(t)
+			events := listen(t, s.asInProduction(t))
+			wantEvent(t, events, Event{Kind: Resync})
+			s.cluster.Servers[away].Kill()
+			recalled := Event{Kind: Recalled, Token: "t1", Epoch: 7}
+			other := s.cluster.Nodes[(away+1)%len(s.cluster.Nodes)]
+			waitUntil(t, "a recall is heard", func() bool {
+				if err := other.Publish(t.Context(), poolChannel, "recall t1 7").Err(); err != nil {
+					t.Fatal(err)
+				}
+				select {
+				case event := <-events:
+					return event == recalled
+				default:
+					return false
+				}
+			})
+		})
+	}
+}
+
 // While the primary of the client keys is silent, requests are charged to what was known of them last; while that of a
 // ledger is, its statements are deferred. No later call waits for either.
 func TestASilentPrimaryHoldsUpNoStatements(t *testing.T) {

@@ -472,6 +472,62 @@ func TestAPrimaryThatIsAwayStopsItsOwnErrandsOnly(t *testing.T) {
 	}
 }
 
+// While the primary of the directory is silent, errands of the other pools are looked for and handed out, and their
+// tokens whose time has come are found and enabled.
+func TestASilentDirectoryHoldsUpNoErrands(t *testing.T) {
+	t.Parallel()
+	s := newSpreadStore(t)
+	silent := s.cluster.PrimaryOf(t, directoryKey())
+	at := (silent + 1) % len(s.upstreams)
+	d := login("s", "r")
+	for i := 0; s.cluster.PrimaryOf(t, orderKey(d.Upstream)) == silent; i++ {
+		d.Upstream = fmt.Sprint("e", i)
+	}
+	if _, err := s.PutUpstream(t.Context(), &tokenstorev1.Upstream{Name: d.Upstream, Driver: token.DriverCursor, BaseUrl: "https://example.com"}, 0); err != nil {
+		t.Fatal(err)
+	}
+	renewed := create(t, s.Store, d)
+	makeDue(t, s.Store, renewed)
+	disabledUntil(t, s.Store, s.tokens[at], time.Now().Add(time.Hour))
+	timeComes(t, s.Store, s.tokens[at])
+
+	store := s.asInProduction(t)
+	inTime := func(do func(ctx context.Context) error) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := do(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := func(ctx context.Context) error {
+		for what, look := range map[string]func(context.Context) (time.Duration, error){"errand": store.NextErrand, "return": store.NextReturn} {
+			if until, err := look(ctx); err != nil || until > 0 {
+				return fmt.Errorf("the next %s is in %s: %w", what, until, err)
+			}
+		}
+		return nil
+	}
+	inTime(next) // it knows the upstreams then
+	s.cluster.Servers[silent].Pause(t)
+	defer s.cluster.Servers[silent].Resume(t)
+	inTime(next)
+	inTime(func(ctx context.Context) error {
+		errands, _, err := store.TakeErrands(ctx, MaxErrands, MaxErrands, nil)
+		if err == nil && !slices.ContainsFunc(errands, func(each Errand) bool { return each.ID == renewed.GetId() }) {
+			err = fmt.Errorf("took %v", errands)
+		}
+		return err
+	})
+	inTime(func(ctx context.Context) error {
+		count, err := store.EnableDue(ctx)
+		if _, is := errors.AsType[*leasing.Deferred](err); !is || count != 1 {
+			return fmt.Errorf("%d were enabled: %w", count, err)
+		}
+		return nil
+	})
+}
+
 // Whichever primary is away, tokens of the others whose time has come are enabled, and those of the pool that was away
 // when it is back.
 func TestAPrimaryThatIsAwayKeepsItsOwnTokensDisabledOnly(t *testing.T) {

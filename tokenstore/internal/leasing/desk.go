@@ -179,7 +179,8 @@ func (d *Desk) giveBack(ctx context.Context, settlements []Settlement) []Settled
 // Locate tells in which pool a token is.
 func (d *Desk) Locate(tokenID, upstream string) { d.store.Locate(tokenID, upstream) }
 
-// Renew prolongs leases and returns those that are lost. With [Deferred] it has prolonged the others.
+// Renew prolongs leases and returns those that are lost. With [Deferred] it has prolonged the
+// others.
 func (d *Desk) Renew(ctx context.Context, leases []LeaseRef) ([]LeaseRef, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()

@@ -55,8 +55,8 @@ type Desk struct {
 	// counts are those of large pools, by the demands' kind.
 	counts map[string]count
 	// wanted is when demands for each upstream were last known to wait, at any desk;
-	// asked when this one last asked for slots in reserve, announced when it last said
-	// that demands wait at it.
+	// asked when this one last asked for slots that no request uses, announced when it
+	// last said that demands wait at it.
 	wanted, asked, announced map[string]time.Time
 	// others are the other desks where somebody waits for longest, by upstream.
 	others map[string]otherDesk

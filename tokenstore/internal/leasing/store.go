@@ -30,8 +30,8 @@ type Store interface {
 	// what had been counted before. With [Deferred] it has counted all uses but those that are
 	// named there.
 	Reconcile(ctx context.Context, replica string, uses []ReservedUse) ([]Settled, error)
-	// Want tells whoever holds slots of the upstream in reserve that others wait
-	// for them.
+	// Want tells whoever has slots of the upstream that no request uses, in reserve or lent
+	// ahead, that others wait for them.
 	Want(ctx context.Context, upstream string) error
 	// Announce tells all desks on the store that demands wait at one of them.
 	Announce(ctx context.Context, waiting Waiting) error

@@ -187,8 +187,8 @@ func difference(want, got map[string]any) string {
 	return strings.Join(parts, "\n")
 }
 
-// A restore that is refused changes nothing: with another passphrase, of a file that is not whole, or
-// when something has changed since the plan.
+// A restore that is refused changes nothing: with another passphrase, of a file that is not whole,
+// or when something has changed since the plan.
 func TestARefusedRestoreChangesNothing(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]

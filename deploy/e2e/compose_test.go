@@ -496,7 +496,8 @@ func (c *composed) upgrade() {
 	}
 }
 
-// encrypted checks that every gateway calls the tokenstores over TLS, where they must show certificates.
+// encrypted checks that every gateway calls the tokenstores over TLS, where they must show
+// certificates.
 func (c *composed) encrypted() {
 	c.t.Helper()
 	if failed := c.chat(30); failed > 0 {

@@ -10,7 +10,8 @@ import (
 	"carousel.internal/deploy/upstreamsim"
 )
 
-// loggedHeaders are headers of an entry as the admin API shows them: null where only the name is kept.
+// loggedHeaders are headers of an entry as the admin API shows them: null where only the name is
+// kept.
 type loggedHeaders []struct {
 	Name  string
 	Value *string

@@ -22,8 +22,8 @@ type moved struct {
 	Items   []struct{ Kind, Name, To, Outcome, Reason string }
 }
 
-// moveIn runs the command and looks for secrets in what it prints: those of the files are made up, and
-// all told by one of these.
+// moveIn runs the command and looks for secrets in what it prints: those of the files are made up,
+// and all told by one of these.
 func moveIn(t *testing.T, at *stack.Gateway, args ...string) moved {
 	t.Helper()
 	output := admins(t, at, append([]string{"move-in", "-o", "json"}, args...)...)
@@ -49,8 +49,8 @@ func tagged(t *testing.T, at *stack.Gateway, tag string) map[string]bool {
 	return tokens
 }
 
-// What each kind of gateway keeps gets into the pool by the command line. A dry run changes nothing,
-// and a second run takes nothing twice. The files are those of gateway/internal/foreign.
+// What each kind of gateway keeps gets into the pool by the command line. A dry run changes
+// nothing, and a second run takes nothing twice. The files are those of gateway/internal/foreign.
 func TestMoveInEveryFormat(t *testing.T) {
 	for _, c := range []struct {
 		format string
@@ -104,8 +104,8 @@ func TestMoveInEveryFormat(t *testing.T) {
 	}
 }
 
-// A gateway's configuration is moved in, and its clients are served by the names that they know. The
-// routes are taken back as one change.
+// A gateway's configuration is moved in, and its clients are served by the names that they know.
+// The routes are taken back as one change.
 func TestMovedInModelsServe(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]

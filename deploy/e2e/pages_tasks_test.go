@@ -22,8 +22,8 @@ import (
 // taskLimit bounds each wait for what a task brings.
 const taskLimit = 60 * time.Second
 
-// walk is an admin on the way to what they want. It counts the steps: a navigation, a field, a choice,
-// a button, a confirmation, a command or a text that is pasted. To look costs nothing.
+// walk is an admin on the way to what they want. It counts the steps: a navigation, a field, a
+// choice, a button, a confirmation, a command or a text that is pasted. To look costs nothing.
 type walk struct {
 	*testing.T
 	tab     *browser.Tab
@@ -153,8 +153,8 @@ func (w *walk) pool(name string, n int) (model string, tokens []stack.Token) {
 	return model, w.stack.AddTokens(name, name, n, 0)
 }
 
-// everydayTasks are what admins do, each with the most steps that it may take. do is told a word that no
-// other task has: the tasks share a pair, and each is done at two widths.
+// everydayTasks are what admins do, each with the most steps that it may take. do is told a word
+// that no other task has: the tasks share a pair, and each is done at two widths.
 var everydayTasks = []struct {
 	name string
 	most int

@@ -59,8 +59,9 @@ func (s *spreadStore) take(t *testing.T, at int) (leasing.LeaseRef, error) {
 	return taken[0].LeaseRef, nil
 }
 
-// Whichever primary of a Cluster is away, and whatever else is on it: leases of the others are taken, renewed and
-// settled, and reserves are kept. Of its own pool each call says that this alone is away.
+// Whichever primary of a Cluster is away, and whatever else is on it: leases of the others are
+// taken, renewed and settled, and reserves are kept. Of its own pool each call says that this alone
+// is away.
 func TestAPrimaryThatIsAwayStopsItsOwnPoolOnly(t *testing.T) {
 	t.Parallel()
 	for away := range 3 {
@@ -186,8 +187,8 @@ func (s *spreadStore) mustDefer(t *testing.T, doing string, err error, away int,
 	}
 }
 
-// A primary of a Cluster that is silent, and not known to be away, costs the leases of the others a moment, and not
-// their answers; the next call does not wait for it.
+// A primary of a Cluster that is silent, and not known to be away, costs the leases of the others a
+// moment, and not their answers; the next call does not wait for it.
 func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 	t.Parallel()
 	s := newSpreadStore(t)
@@ -235,7 +236,8 @@ func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 	})
 }
 
-// A tokenstore that has not granted a lease learns from its reports where the token is: the directory may be away.
+// A tokenstore that has not granted a lease learns from its reports where the token is: the
+// directory may be away.
 func TestALocatedTokenNeedsNoDirectory(t *testing.T) {
 	t.Parallel()
 	s := newSpreadStore(t)
@@ -257,8 +259,8 @@ func TestALocatedTokenNeedsNoDirectory(t *testing.T) {
 	}
 }
 
-// Whichever primary is away, errands of the pools on the others are handed out, prolonged and looked for; of the one
-// that is back none is before who had one in hand could say so.
+// Whichever primary is away, errands of the pools on the others are handed out, prolonged and
+// looked for; of the one that is back none is before who had one in hand could say so.
 func TestAPrimaryThatIsAwayStopsItsOwnErrandsOnly(t *testing.T) {
 	t.Parallel()
 	for away := range 3 {

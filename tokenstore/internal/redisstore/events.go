@@ -27,7 +27,7 @@ const (
 	Recalled
 	// Freed: a token of Upstream may have room again.
 	Freed
-	// SlotsWanted: demands for Upstream wait; slots held in reserve may help.
+	// SlotsWanted: demands for Upstream wait; slots held in reserve or lent ahead may help.
 	SlotsWanted
 	// DemandsWait: demands wait at a tokenstore, as Waiting says.
 	DemandsWait

@@ -11,14 +11,16 @@ import (
 )
 
 const (
-	// silentFor is how long nothing more is asked of a primary of a Cluster, in a batch, that was silent.
+	// silentFor is how long nothing more is asked of a primary of a Cluster, in a batch, that was
+	// silent.
 	silentFor = time.Second
-	// silentAfter is how long it has to be awaited to count as silent: a caller may have had less time.
+	// silentAfter is how long it has to be awaited to count as silent: a caller may have had less
+	// time.
 	silentAfter = 500 * time.Millisecond
 )
 
-// byPrimary divides calls by the primaries of a Cluster that have their keys. Where one can't be found the address is
-// empty: sending tells why.
+// byPrimary divides calls by the primaries of a Cluster that have their keys. Where one can't be
+// found the address is empty: sending tells why.
 func byPrimary(ctx context.Context, cluster *redis.ClusterClient, calls []*call) map[string][]*call {
 	parts := map[string][]*call{}
 	for _, c := range calls {
@@ -33,8 +35,9 @@ func byPrimary(ctx context.Context, cluster *redis.ClusterClient, calls []*call)
 	return parts
 }
 
-// sendApart sends the calls to each primary by itself and waits half of the time that is left: else the client gives
-// those of one that is silent, and all others, the same error, when the time is over.
+// sendApart sends the calls to each primary by itself and waits half of the time that is left: else
+// the client gives those of one that is silent, and all others, the same error, when the time is
+// over.
 func (b *batch) sendApart(ctx context.Context, cluster *redis.ClusterClient, calls []*call, send func(context.Context, []*call) error) error {
 	if deadline, bounded := ctx.Deadline(); bounded {
 		var cancel context.CancelFunc

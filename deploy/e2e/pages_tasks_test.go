@@ -462,7 +462,7 @@ func backUpAndRestore(w *walk, own string) {
 	terminal := []string{"CAROUSEL_URL=" + w.gateway.URL, "CAROUSEL_KEY=" + stack.AdminToken, "CAROUSEL_PASSPHRASE=" + backupPassphrase}
 	w.command(terminal, program, "admin", "backup", file)
 
-	before := exports(w.T, w.gateway)
+	before := stack.Exports(w.T, w.gateway)
 	w.gateway.MustAdmin(w.T, http.StatusNoContent, http.MethodDelete, "/admin/api/routes/"+own, nil)
 	attempts(7)
 	w.step("type the passphrase")
@@ -473,7 +473,7 @@ func backUpAndRestore(w *walk, own string) {
 		w.Error("the plan has restored something")
 	}
 	w.command(terminal, program, "admin", "restore", file, "--yes")
-	if diff := difference(before, exports(w.T, w.gateway)); diff != "" {
+	if diff := stack.Difference(before, stack.Exports(w.T, w.gateway)); diff != "" {
 		w.Errorf("what is restored differs in %s", diff)
 	}
 	w.tab.Go(w.gateway.URL + "/admin/activity")

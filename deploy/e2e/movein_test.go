@@ -52,6 +52,7 @@ func tagged(t *testing.T, at *stack.Gateway, tag string) map[string]bool {
 // What each kind of gateway keeps gets into the pool by the command line. A dry run changes
 // nothing, and a second run takes nothing twice. The files are those of gateway/internal/foreign.
 func TestMoveInEveryFormat(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		format string
 		files  []string
@@ -107,6 +108,7 @@ func TestMoveInEveryFormat(t *testing.T) {
 // A gateway's configuration is moved in, and its clients are served by the names that they know.
 // The routes are taken back as one change.
 func TestMovedInModelsServe(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
 	file := filepath.Join(t.TempDir(), "config.yaml")

@@ -86,6 +86,7 @@ func (w *watched) chat(model string) {
 // The same faults as of the alerts for Prometheus reach a webhook exactly once, with two
 // tokenstores, and their ends once; also after one of the tokenstores has been killed.
 func TestFaultsAreToldOnce(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2, Tokenstores: 2, TokenstoreEnv: []string{"NOTIFY_PATIENCE=3s"}})
 	w := &watched{t: t, Stack: s, ear: newEar(t)}
 	s.AddTokens("openai", "o", 4, 0)

@@ -32,6 +32,7 @@ type spread struct {
 // whatever else is on it.
 func TestAPrimaryOfAClusterStopsNoOtherPool(t *testing.T) {
 	skipUnlessAsked(t)
+	t.Parallel()
 	s := startSpread(t)
 	added := stack.StartAdditions(t, s.Gateways, s.SimURL+"/v1")
 	primaries := s.primaries(s.names)

@@ -160,6 +160,61 @@ func TestRequestsOpenBesideTheList(t *testing.T) {
 	}
 }
 
+// What comes while somebody reads further down, or has a request open, waits behind a button, and what
+// is read stays where it is. At the top the list goes on by itself.
+func TestLiveTailWaitsForItsReader(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	s.AddTokens("openai", "team", 2, 0)
+	ask := func(n int) {
+		t.Helper()
+		if failed := chats(t, []*stack.Gateway{gateway}, "gpt-test", n, 1); failed > 0 {
+			t.Fatalf("%d requests failed", failed)
+		}
+	}
+	ask(40)
+	tab := login(t, gateway, "/admin/logs")
+	tab.Click("#live-tail")
+	tab.Until("all rows are there", "document.querySelectorAll('#log-rows tr').length === 40")
+	shown := func(n string) {
+		t.Helper()
+		tab.Until(n+" rows are there", "document.querySelectorAll('#log-rows tr').length === "+n+" && document.getElementById('tail-held').hidden")
+	}
+
+	browser.Eval[any](tab, `(() => {
+		window.scrollTo(0, document.body.scrollHeight);
+		window.read = [...document.querySelectorAll('#log-rows tr')].at(-5);
+		window.place = window.read.getBoundingClientRect().top;
+	})()`)
+	ask(3)
+	tab.See("#tail-held", "3 new")
+	tab.See("#tail-news", "Paused while you read")
+	tab.Until("what is read has not moved", "window.read.getBoundingClientRect().top === window.place && document.querySelectorAll('#log-rows tr').length === 40")
+	for _, problem := range tab.Accessibility() {
+		t.Errorf("while rows wait: %s", problem)
+	}
+	tab.Click("#tail-held")
+	shown("43")
+	tab.Until("the newest is in sight, and has the focus", `((row) => row.getBoundingClientRect().top >= 0 && row.getBoundingClientRect().bottom < innerHeight
+		&& row.contains(document.activeElement))(document.querySelector('#log-rows tr.fresh'))`)
+
+	browser.Eval[any](tab, "window.scrollTo(0, document.body.scrollHeight)")
+	ask(1)
+	tab.See("#tail-held", "1 new")
+	browser.Eval[any](tab, "window.scrollTo(0, 0)")
+	shown("44")
+
+	tab.Click("#log-rows tr")
+	tab.See("#drawer", "gpt-test")
+	ask(2)
+	tab.Until("two wait", "document.querySelector('#tail-held span').textContent === '2 new' && document.querySelectorAll('#log-rows tr').length === 44")
+	tab.Press("\x1b")
+	shown("46")
+	if problems := tab.Problems(); len(problems) > 0 {
+		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
+	}
+}
+
 func undoBeside(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, token string) {
 	t.Helper()
 	tab.Click("#drawer [data-undo-token='" + token + "']")

@@ -26,8 +26,19 @@ type logTable struct {
 	Columns columns
 }
 
+// Slowest is how many milliseconds the slowest of them took, at least 1: the bars of all end there.
+func (l logTable) Slowest() int64 {
+	slowest := int64(1)
+	for _, entry := range l.Entries {
+		slowest = max(slowest, milliseconds(entry.GetTotal()))
+	}
+	return slowest
+}
+
 type logsData struct {
 	Filter logFilter
+	// Query is what the query field has: empty, or terms that can't be used.
+	Query string
 	logTable
 	Models    []string
 	Total     uint64

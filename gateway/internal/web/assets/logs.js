@@ -41,11 +41,19 @@ function hold() {
   heldButton.querySelector('span').textContent = t('held', number(waiting));
 }
 
+// scale has the bars of all rows end where the slowest one's does.
+function scale() {
+  const bars = [...rows.querySelectorAll('svg.took')];
+  const slowest = Math.max(1, ...bars.map((bar) => Number(bar.dataset.ms)));
+  for (const bar of bars) bar.setAttribute('viewBox', `0 0 ${slowest} 1`);
+}
+
 function release() {
   if (waiting === 0) return;
   for (const row of held) row.classList.add('fresh');
   rows.prepend(...held);
   while (rows.children.length > mostRows) rows.lastElementChild.remove();
+  scale();
   document.getElementById('log-card').classList.remove('nothing');
   document.getElementById('log-empty').hidden = true;
   say(t('new_requests', waiting));

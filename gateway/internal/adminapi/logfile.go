@@ -45,7 +45,7 @@ func (a *API) logFile(c *gin.Context, request *tokenstorev1.QueryRequest, form l
 	request.OmitPrompts = true
 	var file logWriter
 	for {
-		request.Limit = uint32(min(rows, filePage)) //nolint:gosec // rows is positive
+		request.Limit = uint32(min(rows, filePage))
 		page, err := a.logPage(c, request)
 		switch {
 		case err != nil && file != nil:

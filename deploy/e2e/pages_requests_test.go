@@ -198,6 +198,8 @@ func TestLiveTailWaitsForItsReader(t *testing.T) {
 	tab.Until("the newest is in sight, and has the focus", `((row) => row.getBoundingClientRect().top >= 0 && row.getBoundingClientRect().bottom < innerHeight
 		&& row.contains(document.activeElement))(document.querySelector('#log-rows tr.fresh'))`)
 
+	tab.Until("all bars end at the slowest one", `((bars) => bars.length === 43 && bars.every((bar) => bar.viewBox.baseVal.width === Math.max(1, ...bars.map((each) => each.dataset.ms))))(
+		[...document.querySelectorAll('#log-rows .took-bar')])`)
 	browser.Eval[any](tab, "window.scrollTo(0, document.body.scrollHeight)")
 	ask(1)
 	tab.See("#tail-held", "1 new")
@@ -237,6 +239,8 @@ func narrowTheList(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, id st
 		const rows = [...document.querySelectorAll('#log-rows tr')];
 		return rows.length > 0 && rows.every((row) => row.textContent.includes('at attempt 2'));
 	})()`)
+	browser.Eval[any](tab, "void fetch(document.getElementById('log-json').href).then((answer) => answer.text()).then((text) => { window.entries = text.trim().split('\\n').map((line) => JSON.parse(line)); })")
+	tab.Until("the file of JSON has it, with its attempts", "window.entries?.some((entry) => entry.id.endsWith('"+id+"') && entry.attempt_log.length === 2)")
 	browser.Eval[any](tab, "void fetch(document.getElementById('log-file').href).then((answer) => answer.text()).then((text) => { window.file = text; })")
 	tab.Until("the file is there", "window.file !== undefined")
 	file := browser.Eval[string](tab, "window.file")
@@ -245,6 +249,26 @@ func narrowTheList(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, id st
 	}
 	tab.Follow("#log-chips a")
 	tab.Until("no filter is left", "location.search === '' && document.getElementById('log-chips') === null")
+	askInWords(t, tab, gateway)
+}
+
+// askInWords types what is looked for into the query field.
+func askInWords(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
+	t.Helper()
+	tab.Type("#f-query", "attempts:>1 model:gpt-test")
+	tab.Submit()
+	tab.Until("the terms are chips, and the field is empty", `document.getElementById('f-query').value === '' && location.search === '?model=gpt-test&retried=true'
+		&& document.querySelectorAll('#log-chips li').length === 2`)
+	tab.See("#log-rows", "at attempt 2")
+	tab.Type("#f-query", "status:failed >1h")
+	tab.Submit()
+	tab.Until("they come to those that are set", "location.search === '?min_total=1h&model=gpt-test&retried=true&status=failure'")
+	tab.Expect("400")
+	tab.Type("#f-query", "mood:happy")
+	tab.Submit()
+	tab.See("main [role=alert]", "There is no term “mood:happy”")
+	tab.Until("it stays in the field", "document.getElementById('f-query').value === 'mood:happy' && document.querySelectorAll('#log-chips li').length === 4")
+	tab.Go(gateway.URL + "/admin/logs")
 }
 
 // chooseTime drags over the histogram's bars, and follows one.
@@ -287,6 +311,9 @@ func TestRequestPagesAreAccessible(t *testing.T) {
 		look(t, tab, "requests-chosen", language)
 		tab.Go(gateway.URL + "/admin/logs")
 		look(t, tab, "requests", language)
+		tab.Expect("400")
+		tab.Go(gateway.URL + "/admin/logs?q=mood:happy")
+		look(t, tab, "requests-wrong", language)
 		tab.Go(gateway.URL + "/admin/logs/" + id)
 		browser.Eval[any](tab, "document.getElementById('as-curl').open = true")
 		look(t, tab, "request", language)

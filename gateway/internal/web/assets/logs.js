@@ -43,7 +43,7 @@ function hold() {
 
 // scale has the bars of all rows end where the slowest one's does.
 function scale() {
-  const bars = [...rows.querySelectorAll('svg.took')];
+  const bars = [...rows.querySelectorAll('svg.took-bar')];
   const slowest = Math.max(1, ...bars.map((bar) => Number(bar.dataset.ms)));
   for (const bar of bars) bar.setAttribute('viewBox', `0 0 ${slowest} 1`);
 }

@@ -33,7 +33,8 @@ let waiting = 0; // how many have come since the last were shown
 // What lies above this line of the window is out of sight, or below what stays there.
 const edge = () => Number.parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop) || 0;
 
-const isReading = () => drawer.open || rows.getBoundingClientRect().top < edge() - 1;
+// A list without rows has no place, and nobody reads it.
+const isReading = () => drawer.open || (rows.children.length > 0 && rows.getBoundingClientRect().top < edge() - 1);
 
 function hold() {
   if (heldButton.hidden) say(t('live_held'));

@@ -210,8 +210,14 @@ func TestLiveTailWaitsForItsReader(t *testing.T) {
 	tab.See("#drawer", "gpt-test")
 	ask(2)
 	tab.Until("two wait", "document.querySelector('#tail-held span').textContent === '2 new' && document.querySelectorAll('#log-rows tr').length === 44")
+	for _, step := range []struct{ key, row string }{{"j", "1"}, {"j", "2"}, {"k", "1"}, {"k", "0"}, {"k", "0"}} {
+		tab.Press(step.key)
+		tab.Until("row "+step.row+" is beside the list", `((row, body) => location.hash === '#request-' + row.id.slice('entry-'.length) && !body.ariaBusy && body.textContent.includes(row.id.slice('entry-'.length)))(
+			document.querySelectorAll('#log-rows tr')[`+step.row+`], document.getElementById('drawer-body'))`)
+	}
 	tab.Press("\x1b")
 	shown("46")
+	tab.Until("one way back was enough", "location.hash === '' && !document.getElementById('drawer').open")
 	if problems := tab.Problems(); len(problems) > 0 {
 		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
 	}

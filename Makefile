@@ -74,9 +74,9 @@ run: ## The pair in one process, on port 3000
 .PHONY: test
 test: $(addprefix test-,$(MODULES)) test-chart ## All tests; without redis-server, Docker, Chromium, HAProxy, curl, promtool or systemd-analyze theirs are skipped, unless REQUIRE_REDIS=1, REQUIRE_DOCKER=1, REQUIRE_BROWSER=1, REQUIRE_HAPROXY=1, REQUIRE_CURL=1, REQUIRE_PROMTOOL=1, REQUIRE_SYSTEMD=1
 
-# One package at a time where tests start whole systems and measure time.
+# Where tests start whole systems, and mostly wait for them, two packages at a time however many cores there are.
 test-proto test-gateway test-tokenstore: parallel :=
-test-deploy: parallel := -p 1
+test-deploy: parallel := -p 2
 .PHONY: $(addprefix test-,$(MODULES))
 $(addprefix test-,$(MODULES)): test-%:
 	@echo "test $*"

@@ -1,5 +1,5 @@
-// Command carousel is all of Carousel in one program, which is what a release has: both services, the
-// pair of them in one process, and the command line of admins. Containers have the services as
+// Command carousel is all of Carousel in one program, which is what a release has: both services,
+// the pair of them in one process, and the command line of admins. Containers have the services as
 // programs of their own, which are smaller.
 package main
 

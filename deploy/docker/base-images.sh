@@ -1,20 +1,24 @@
 #!/usr/bin/env bash
-# Makes sure that docker-compose.yml has base images to build on, also where no image registry can be reached.
+# Makes sure that docker-compose.yml has base images to build on, also where no image registry can
+# be reached.
 #
 #   eval "$(deploy/docker/base-images.sh)"
 #
-# If the public images are here or can be pulled, it prints nothing: docker-compose.yml's defaults work. Otherwise, or with
-# CAROUSEL_STANDIN=1, it builds stand-ins and prints the environment that makes the compose file use them. The stand-ins are made of
-# this machine's Go and module cache (or the module proxy that Go is configured for) and of Debian's packages (debootstrap, from the
-# mirror that this machine's apt uses):
+# If the public images are here or can be pulled, it prints nothing: docker-compose.yml's defaults
+# work. Otherwise, or with CAROUSEL_STANDIN=1, it builds stand-ins and prints the environment that
+# makes the compose file use them. The stand-ins are made of this machine's Go and module cache (or
+# the module proxy that Go is configured for) and of Debian's packages (debootstrap, from the mirror
+# that this machine's apt uses):
 #
-#   carousel-standin/debian    a minimal Debian with redis-server and haproxy, for the services redis and lb
-#   carousel-standin/golang    that Debian with this machine's Go, and the modules that our programs need, compiled
+#   carousel-standin/debian    a minimal Debian with redis-server and haproxy, for the services
+#                              redis and lb
+#   carousel-standin/golang    that Debian with this machine's Go, and the modules that our programs
+#                              need, compiled
 #   carousel-standin/runtime   CA certificates, time zones and the user "nonroot", nothing that runs
 #   carousel-standin/prometheus  that Debian with its Prometheus, if COMPOSE_PROFILES has "metrics"
 #
-# They are for tests and for trying things out: they get no security updates. A second run takes a second; what changed (Go, a go.sum,
-# this script) is built anew. Messages go to stderr.
+# They are for tests and for trying things out: they get no security updates. A second run takes a
+# second; what changed (Go, a go.sum, this script) is built anew. Messages go to stderr.
 #
 # Needs: docker, Go, debootstrap, Debian or a relative of it, root or sudo (for debootstrap).
 # Settings: CAROUSEL_STANDIN=1 (no attempt to pull), CAROUSEL_DEBIAN_MIRROR (instead of apt's).
@@ -71,8 +75,9 @@ build_debian() {
         docker import --change "LABEL $inputs_label=$inputs" --change 'CMD ["bash"]' - "$debian_image" >/dev/null
 }
 
-# Collects in the folder what the images' programs are built from: proxy/, their modules as a module proxy, and cache/, what the compiler
-# made of all code that isn't ours. The latter is what takes long, and so a change of ours doesn't start it again.
+# Collects in the folder what the images' programs are built from: proxy/, their modules as a module
+# proxy, and cache/, what the compiler made of all code that isn't ours. The latter is what takes
+# long, and so a change of ours doesn't start it again.
 collect_dependencies() {
     local dir=$1 module program packages
     GOPROXY="file://$(go env GOMODCACHE)/cache/download,$(go env GOPROXY)"
@@ -183,8 +188,9 @@ for image in $images; do
     before=$(inputs_of "${!name}")
     [[ $before != "${!inputs}" ]] || continue
     "build_$image" "${!inputs}"
-    # What was made of other inputs: the image that has lost its name now, and what was built upon it, which inherits the label.
-    # The rest is the build cache, without which every build takes minutes.
+    # What was made of other inputs: the image that has lost its name now, and what was built upon
+    # it, which inherits the label. The rest is the build cache, without which every build takes
+    # minutes.
     [[ -z $before ]] || docker image prune --force --filter "label=$inputs_label=$before" >/dev/null
 done
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Prints Compose's profiles as it takes them itself: those of COMPOSE_PROFILES in the environment, else in .env, there without the
-# spaces, quotes and comments of the line. "make up" and upgrade.sh ask it.
+# Prints Compose's profiles as it takes them itself: those of COMPOSE_PROFILES in the environment,
+# else in .env, there without the spaces, quotes and comments of the line. "make up" and upgrade.sh
+# ask it.
 #
 #   profiles="$(deploy/docker/profiles.sh)"
 set -euo pipefail

@@ -1,9 +1,11 @@
 #!/bin/sh
-# Starts Redis with a password. It is generated at the first start and kept in the volume that only the tokenstore mounts, too,
-# as the URLs that the tokenstore reads: "url" leads to the service redis, "sentinel-url" to whichever server the sentinels name.
+# Starts Redis with a password. It is generated at the first start and kept in the volume that only
+# the tokenstore mounts, too, as the URLs that the tokenstore reads: "url" leads to the service
+# redis, "sentinel-url" to whichever server the sentinels name.
 #
-# Settings: REDIS_NAME, the name of this service; REDIS_SENTINELS, host:port of the sentinels with commas between, empty where
-# there is one Redis alone. With sentinels this server is the primary if two of them say so, and else a replica of that one.
+# Settings: REDIS_NAME, the name of this service; REDIS_SENTINELS, host:port of the sentinels with
+# commas between, empty where there is one Redis alone. With sentinels this server is the primary if
+# two of them say so, and else a replica of that one.
 set -eu
 
 name=${REDIS_NAME:-redis}

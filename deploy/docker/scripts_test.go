@@ -14,7 +14,8 @@ func without(more ...string) []string {
 	return append(slices.DeleteFunc(os.Environ(), func(each string) bool { return strings.HasPrefix(each, "COMPOSE_PROFILES=") }), more...)
 }
 
-// script runs one of this folder's. It is read first, so that go test knows what the result depends on.
+// script runs one of this folder's. It is read first, so that go test knows what the result depends
+// on.
 func script(t *testing.T, name string, env []string, args ...string) (said string, err error) {
 	t.Helper()
 	for _, each := range []string{name, "profiles.sh"} {
@@ -72,7 +73,8 @@ exec*) echo master ;;
 esac
 `
 
-// Replicas that run beside an .env that has lost their lines are left as they are, and so is all else.
+// Replicas that run beside an .env that has lost their lines are left as they are, and so is all
+// else.
 func TestAnUpgradeKeepsReplicas(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Starts a Redis Sentinel, one of three that watch the servers redis, redis-2 and redis-3. What it learns it keeps in its volume,
-# above all which server is the primary: after a restart of everything the one with the newest data is it again.
+# Starts a Redis Sentinel, one of three that watch the servers redis, redis-2 and redis-3. What it
+# learns it keeps in its volume, above all which server is the primary: after a restart of
+# everything the one with the newest data is it again.
 #
 # Settings: REDIS_NAME, the name of this service; REDIS_SENTINELS, which the servers need as well.
 set -eu

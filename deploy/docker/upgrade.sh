@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Replaces what runs by the images of now, one container after the other, so that no request fails: "make upgrade".
+# Replaces what runs by the images of now, one container after the other, so that no request fails:
+# "make upgrade".
 #
-# What makes certificates, Redis (with its sentinels and replicas, one by one) and the tokenstore are replaced where they differ, and
-# started where .env has a new profile; meanwhile the gateways serve from their reserve. Then each gateway is replaced: a new one
-# joins, and an old one leaves once the new one is ready. Prometheus comes last. The load balancer is the one part that can't be
+# What makes certificates, Redis (with its sentinels and replicas, one by one) and the tokenstore
+# are replaced where they differ, and started where .env has a new profile; meanwhile the gateways
+# serve from their reserve. Then each gateway is replaced: a new one joins, and an old one leaves
+# once the new one is ready. Prometheus comes last. The load balancer is the one part that can't be
 # replaced without a moment in which nobody listens; it is left alone unless BALANCER=1.
 #
 # Needs: the images, built before; COMPOSE, the Compose command.
@@ -12,7 +14,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 read -ra compose <<<"${COMPOSE:-docker compose}"
 
-# How long a gateway may take to stop, in seconds. It ends by itself after DRAIN_DELAY and SHUTDOWN_GRACE.
+# How long a gateway may take to stop, in seconds. It ends by itself after DRAIN_DELAY and
+# SHUTDOWN_GRACE.
 readonly patience=3600
 
 profiles=$(deploy/docker/profiles.sh)
@@ -52,7 +55,8 @@ in_step() {
     compose exec -T "$1" sh -c 'REDISCLI_AUTH=$(cat /run/redis/password) exec redis-cli role' | grep -qE '^(master|connected)'
 }
 
-# Sentinels and replicas that are made anew without the lines of .env that made them would lose each other, and with them the primary.
+# Sentinels and replicas that are made anew without the lines of .env that made them would lose each
+# other, and with them the primary.
 keep_ha() {
     [[ ,$profiles, == *,ha,* || -z $(compose --profile ha ps --quiet redis-2) ]] ||
         die "the replicas of Redis run, and COMPOSE_PROFILES has no \"ha\": put its lines back into .env, or turn it off as docs/redis.md says. Nothing was replaced"

@@ -133,6 +133,7 @@ func restart(s *stack.Stack) {
 
 // Each kind of credential serves, also after everything was killed and started again.
 func TestKindsOfAccounts(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2})
 	kinds := map[string]struct {
 		credential func(upstreamsim.NewAccount) map[string]string
@@ -176,6 +177,7 @@ func noComplaints(t *testing.T, s *stack.Stack) {
 // An access token that the upstream suddenly refuses is renewed once, however many requests
 // had it, and no client sees it.
 func TestARefusedAccessTokenIsRenewedOnce(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2})
 	for name, credential := range map[string]func(upstreamsim.NewAccount) map[string]string{"login": aLogin, "user-key": aUserKey} {
 		t.Run(name, func(t *testing.T) {
@@ -204,6 +206,7 @@ func TestARefusedAccessTokenIsRenewedOnce(t *testing.T) {
 // reason. Somebody logs in again, while everything is killed and started again, and the same
 // token serves.
 func TestALostAccountIsBackByLoggingInAgain(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2})
 	p := newPool(t, s, "cursor", aLogin)
 	p.serves(2)
@@ -252,6 +255,7 @@ func TestALostAccountIsBackByLoggingInAgain(t *testing.T) {
 // What was exported earlier has refresh tokens that were used since: it brings none of them
 // back, nor makes another token of the same account.
 func TestAnOldExportOfALoginIsHarmless(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2})
 	p := newPool(t, s, "cursor", aLogin)
 	gateway := s.Gateways[0]

@@ -87,6 +87,7 @@ func served(s *stack.Stack, tokens []stack.Token) []int64 {
 // between its turns make up for it: all tokens have the same in the end. Where its token
 // cools it goes on with another one; where the setting says so, with any.
 func TestAConversationStaysOnOneToken(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 3})
 	tokens := s.AddTokens("openai", "o", 5, 0)
 	if failed := chats(t, s.Gateways, "gpt-test", 40, 4); failed > 0 { // none is new any more

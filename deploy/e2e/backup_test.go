@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
 	"mime/multipart"
 	"net/http"
 	"strings"
@@ -13,37 +12,6 @@ import (
 )
 
 const backupPassphrase = "correct horse battery"
-
-// exports are what the admin API tells of all that admins have made, without versions, times of
-// changes, and what has been used.
-func exports(t *testing.T, gateway *stack.Gateway) map[string]any {
-	t.Helper()
-	all := map[string]any{}
-	for _, path := range []string{"upstreams", "tokens/export?format=json", "keys", "routes", "settings", "pages", "prices"} {
-		var answer any
-		gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/"+path, nil).JSON(t, &answer)
-		all[path] = unversioned(answer)
-	}
-	var told struct{ Destinations any }
-	gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/notifications", nil).JSON(t, &told)
-	all["destinations"] = unversioned(told.Destinations)
-	return all
-}
-
-func unversioned(value any) any {
-	switch value := value.(type) {
-	case map[string]any:
-		maps.DeleteFunc(value, func(name string, _ any) bool { return name == "version" || name == "updated_at" || name == "left" })
-		for name := range value {
-			value[name] = unversioned(value[name])
-		}
-	case []any:
-		for i := range value {
-			value[i] = unversioned(value[i])
-		}
-	}
-	return value
-}
 
 type restorePlan struct {
 	Plan struct {
@@ -147,12 +115,12 @@ func TestABackupMakesAnotherPairAlike(t *testing.T) {
 		}
 	}
 
-	before := exports(t, into)
+	before := stack.Exports(t, into)
 	plan := restoreThere(t, into, made.Body, map[string]string{"mode": "plan"})
 	if plan.Plan.Applied || plan.count("token", "add") != 4 || plan.count("upstream", "add") != 1 || plan.count("upstream", "change") != 2 || plan.count("key", "add") != 1 || plan.count("destination", "add") != 1 {
 		t.Errorf("the plan is %+v", plan.Plan)
 	}
-	if diff := difference(before, exports(t, into)); diff != "" {
+	if diff := stack.Difference(before, stack.Exports(t, into)); diff != "" {
 		t.Fatalf("planning changed %s", diff)
 	}
 	applied := restoreThere(t, into, made.Body, map[string]string{"mode": "apply", "digest": plan.Plan.Digest})
@@ -164,7 +132,7 @@ func TestABackupMakesAnotherPairAlike(t *testing.T) {
 			t.Errorf("a chat with %s and the first pair's key: %d %s", model, got.status, got.body)
 		}
 	}
-	if diff := difference(exports(t, from), exports(t, into)); diff != "" {
+	if diff := stack.Difference(stack.Exports(t, from), stack.Exports(t, into)); diff != "" {
 		t.Errorf("the pairs export different %s", diff)
 	}
 
@@ -174,21 +142,8 @@ func TestABackupMakesAnotherPairAlike(t *testing.T) {
 	}
 }
 
-// difference names what is not alike.
-func difference(want, got map[string]any) string {
-	var parts []string
-	for name := range want {
-		a, _ := json.Marshal(want[name])
-		b, _ := json.Marshal(got[name])
-		if !bytes.Equal(a, b) {
-			parts = append(parts, name+":\n"+string(a)+"\n"+string(b))
-		}
-	}
-	return strings.Join(parts, "\n")
-}
-
-// A restore that is refused changes nothing: with another passphrase, of a file that is not whole, or
-// when something has changed since the plan.
+// A restore that is refused changes nothing: with another passphrase, of a file that is not whole,
+// or when something has changed since the plan.
 func TestARefusedRestoreChangesNothing(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
@@ -200,7 +155,7 @@ func TestARefusedRestoreChangesNothing(t *testing.T) {
 		t.Errorf("the plan is %+v", plan.Plan)
 	}
 	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/settings", map[string]any{"max_attempts": 3})
-	before := exports(t, gateway)
+	before := stack.Exports(t, gateway)
 	flipped := bytes.Clone(file)
 	flipped[len(flipped)-1] ^= 1
 	for name, c := range map[string]struct {
@@ -218,7 +173,7 @@ func TestARefusedRestoreChangesNothing(t *testing.T) {
 			t.Errorf("%s: %d, want %d: %s", name, got.status, c.status, got.body)
 		}
 	}
-	if diff := difference(before, exports(t, gateway)); diff != "" {
+	if diff := stack.Difference(before, stack.Exports(t, gateway)); diff != "" {
 		t.Errorf("it changed %s", diff)
 	}
 }

@@ -18,6 +18,7 @@ import (
 // A Messages request may be as large as its API allows, on its whole way; one that is larger
 // is told so in that API's words.
 func TestTheBalancerLetsLargeBodiesThrough(t *testing.T) {
+	t.Parallel()
 	const most = 32 << 20
 	s := stack.Start(t, stack.Options{})
 	s.AddTokens("openai", "b", 1, 0)
@@ -37,6 +38,7 @@ func TestTheBalancerLetsLargeBodiesThrough(t *testing.T) {
 // Through the balancer, too, no client holds a connection by what it does not send, also not
 // when it has its answer already; an upstream may think for as long as it wants.
 func TestTheBalancerWaitsForNoClient(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{GatewayEnv: []string{"READ_TIMEOUT=2s"}})
 	s.AddTokens("openai", "b", 1, 0)
 	if err := s.Sim.SetRule(upstreamsim.Rule{Delay: 8 * time.Second}); err != nil {

@@ -19,6 +19,7 @@ func asking(model, text, fields string) string {
 // What would change the answer is honoured or refused by a Cursor upstream, and what
 // only tunes is counted.
 func TestACursorUpstreamDropsNothingSilently(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
 	s.AddTokens("cursor", "c", 2, 0)
@@ -69,6 +70,7 @@ func TestACursorUpstreamDropsNothingSilently(t *testing.T) {
 
 // Stop texts and limits hold on a Cursor upstream, streamed or not, for the SDK.
 func TestACursorUpstreamStopsWhereItShall(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	s.AddTokens("cursor", "c", 1, 0)
 	client := s.Gateways[0].SDK()

@@ -19,6 +19,7 @@ import (
 
 // A gateway that is killed gives back what it held when its leases expire.
 func TestKilledGatewaysLeasesReturn(t *testing.T) {
+	t.Parallel()
 	const life = 10 * time.Second // a gateway that the machine keeps from its work for so long loses its leases
 	s := stack.Start(t, stack.Options{Gateways: 2, TokenstoreEnv: []string{"LEASE_TTL=" + life.String()}})
 	s.AddTokens("openai", "o", 4, 5)
@@ -59,6 +60,7 @@ func TestKilledGatewaysLeasesReturn(t *testing.T) {
 
 // What was acknowledged is there after Redis is killed and started again.
 func TestKilledRedisLosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
 	tokens := s.AddTokens("openai", "o", 20, 0)
@@ -120,6 +122,7 @@ func logTotal(t *testing.T, gateway *stack.Gateway) int {
 
 // No secret is in any log, nor in Redis's memory or files.
 func TestNoSecretLeaks(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2, GatewayEnv: []string{"LOG_LEVEL=debug"}, TokenstoreEnv: []string{"LOG_LEVEL=debug"}})
 	tokens := s.AddTokens("openai", "o", 3, 0)
 	tokens = append(tokens, s.AddTokens("cursor", "c", 3, 0)...)

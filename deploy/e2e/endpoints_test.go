@@ -70,6 +70,7 @@ func asJSON(t *testing.T, gateway *stack.Gateway, path, body string) (int, []byt
 
 // The traps of side endpoints that others have fallen into.
 func TestSideEndpointTraps(t *testing.T) {
+	t.Parallel()
 	s, _ := startEndpoints(t)
 	gateway := s.Gateways[0]
 	for _, trap := range []struct {
@@ -173,6 +174,7 @@ func modelInAForm(t *testing.T, s *stack.Stack) {
 
 // The official client, unchanged, at each endpoint.
 func TestSideEndpointsWithTheOfficialSDK(t *testing.T) {
+	t.Parallel()
 	s, _ := startEndpoints(t)
 	client := s.Gateways[0].SDK()
 	const text = "Grüße, 世界! 👩‍👩‍👧"
@@ -285,6 +287,7 @@ func TestSideEndpointsWithTheOfficialSDK(t *testing.T) {
 // One bad key among ten fails no request, nor does a rate limit; forms are sent again
 // whole.
 func TestABadKeyFailsNoSideRequest(t *testing.T) {
+	t.Parallel()
 	s, tokens := startEndpoints(t)
 	gateway := s.Gateways[0]
 	for _, rule := range []upstreamsim.Rule{
@@ -319,6 +322,7 @@ func TestABadKeyFailsNoSideRequest(t *testing.T) {
 // An image that may have been begun is not begun again; what was surely not, and anything
 // else, is.
 func TestAPaidImageIsNotBegunTwice(t *testing.T) {
+	t.Parallel()
 	s, _ := startEndpoints(t)
 	gateway := s.Gateways[0]
 	for _, c := range []struct {
@@ -346,6 +350,7 @@ func TestAPaidImageIsNotBegunTwice(t *testing.T) {
 
 // What can't be carried is refused in words that help.
 func TestSideEndpointRefusals(t *testing.T) {
+	t.Parallel()
 	s, _ := startEndpoints(t)
 	s.AddTokens("cursor", "c", 1, 0)
 	for _, c := range []struct {

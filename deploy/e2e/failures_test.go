@@ -47,6 +47,7 @@ func keyedBy(t *testing.T, gateway *stack.Gateway, apiKey, key, body string) (in
 // A repeated key gets the first answer, also while that one is on its way, whichever
 // gateway it reaches.
 func TestARepeatedKeyIsAnsweredOnce(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2})
 	s.AddTokens("openai", "o", 2, 0)
 	body := chatBody("openai/sim-slow", "Hello there", true)
@@ -81,6 +82,7 @@ func TestARepeatedKeyIsAnsweredOnce(t *testing.T) {
 
 // A model that fails is answered by its fallback, and the client and the log are told.
 func TestAFallbackAnswers(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
 	s.AddTokens("openai", "o", 2, 0)
@@ -107,6 +109,7 @@ func TestAFallbackAnswers(t *testing.T) {
 // What is the upstream's or the client version's fault touches no token, whatever dress
 // it comes in; an admin's rule may say otherwise.
 func TestNoTokenIsBlamedForWhatIsNotItsFault(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
 	s.AddTokens("cursor", "c", 5, 0)

@@ -34,6 +34,7 @@ func set(t *testing.T, s *stack.Stack, settings map[string]any, holds func(*stac
 }
 
 func TestChosenAlias(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2})
 	chosen := s.AddTokens("openai", "o", 3, 0)[1]
 	s.Gateways[0].MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+chosen.ID, map[string]any{"alias": "工作 50%"})
@@ -68,6 +69,7 @@ func TestChosenAlias(t *testing.T) {
 }
 
 func TestOwnTokenAndImages(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	gateway, own := s.Gateways[0], upstreamsim.DemoTokens().Cursor[0]
 	sum := strings.Repeat("0a", 32)
@@ -107,6 +109,7 @@ func TestOwnTokenAndImages(t *testing.T) {
 }
 
 func TestAccounts(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
 	s.PutCursor("cursor")

@@ -22,6 +22,7 @@ type fleetState struct {
 // Any gateway counts the requests of all; what one counted stays counted when it
 // has gone.
 func TestGatewaysCountTogether(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2})
 	s.AddTokens("openai", "o", 2, 0)
 	if failed := chats(t, s.Gateways, "gpt-test", 40, 4); failed > 0 {

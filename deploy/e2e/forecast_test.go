@@ -44,7 +44,8 @@ func forecasts(t *testing.T, gateway *stack.Gateway, session string) map[string]
 }
 
 // What the page of settings foretells of the tokens' shares is what the tokenstore's strategies
-// give them: by their weights, and under fill first all to one. Tokens that can't serve get nothing.
+// give them: by their weights, and under fill first all to one. Tokens that can't serve get
+// nothing.
 func TestSharesAreAsForetold(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]

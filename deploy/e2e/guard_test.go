@@ -17,6 +17,7 @@ import (
 // An outage that hits every token is no token's fault: when it is over, all tokens
 // serve as before, there was one alarm, and the upstream was not flooded meanwhile.
 func TestAnOutageBlamesNoToken(t *testing.T) {
+	t.Parallel()
 	for name, scenario := range map[string]string{"broken": "http-500", "refused": "http-401"} {
 		t.Run(name, func(t *testing.T) {
 			s := stack.Start(t, stack.Options{Gateways: 3})

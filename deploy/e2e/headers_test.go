@@ -10,7 +10,8 @@ import (
 	"carousel.internal/deploy/upstreamsim"
 )
 
-// loggedHeaders are headers of an entry as the admin API shows them: null where only the name is kept.
+// loggedHeaders are headers of an entry as the admin API shows them: null where only the name is
+// kept.
 type loggedHeaders []struct {
 	Name  string
 	Value *string
@@ -38,6 +39,7 @@ func (h loggedHeaders) hides(name string) bool {
 // The log has the headers of both sides of a request that failed, and none of their secrets; of one
 // that succeeded it has none.
 func TestHeadersOfARequestThatFailed(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
 	token := s.AddTokens("openai", "team", 1, 0)[0]

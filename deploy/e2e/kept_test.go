@@ -104,6 +104,7 @@ func loopModel(name string) string {
 // Ten rounds of calls on one gateway are one run, that of a token which may have no more. Who
 // goes on need not wait for another place; who is new waits until the run has ended.
 func TestAKeptRunServesAllRounds(t *testing.T) {
+	t.Parallel()
 	s := keptStack(t, stack.Options{}, 1)
 	talk, other := newAgentTalk(t, loopModel("one")), newAgentTalk(t, loopModel("two"))
 	if talk.turn(s.Gateways[0]) {
@@ -133,6 +134,7 @@ func TestAKeptRunServesAllRounds(t *testing.T) {
 // A client of the Messages API, which writes the answers anew and sends results as the user,
 // has the same.
 func TestAKeptRunServesMessages(t *testing.T) {
+	t.Parallel()
 	s := keptStack(t, stack.Options{}, 0)
 	sdk := anthropic.NewClient(anthropicoption.WithoutEnvironmentDefaults(), anthropicoption.WithAPIKey(stack.AdminToken),
 		anthropicoption.WithBaseURL(s.Gateways[0].URL), anthropicoption.WithMaxRetries(0), anthropicoption.WithHTTPClient(stack.Client(t)))
@@ -172,6 +174,7 @@ func TestAKeptRunServesMessages(t *testing.T) {
 // Where each round lands at another gateway each is a run of its own, and the one before is
 // given up within three seconds.
 func TestAKeptRunIsGivenUpForAnotherGateway(t *testing.T) {
+	t.Parallel()
 	s := keptStack(t, stack.Options{Gateways: 3, Tokenstores: 2}, 0)
 	talk := newAgentTalk(t, loopModel("three"))
 	for round := 0; !talk.turn(s.Gateways[round%3]); round++ {
@@ -185,6 +188,7 @@ func TestAKeptRunIsGivenUpForAnotherGateway(t *testing.T) {
 
 // A gateway that is killed takes its run with it; the conversation goes on at another.
 func TestAKeptRunDiesWithItsGateway(t *testing.T) {
+	t.Parallel()
 	s := keptStack(t, stack.Options{Gateways: 2}, 0)
 	talk := newAgentTalk(t, loopModel("four"))
 	for range 3 {

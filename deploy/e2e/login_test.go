@@ -90,6 +90,7 @@ func renewable(t *testing.T, gateway *stack.Gateway, id, alias string) {
 // matter which gateway is asked: here the one that has made the link is not the one that
 // tells of it, and all of them are killed and started again in between.
 func TestLogins(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2})
 	here, there := s.Gateways[0], s.Gateways[1]
 

@@ -99,6 +99,7 @@ type switched struct {
 // An agent with a scoped key looks, disables an account through one gateway, and undoes that
 // through another; the audit log says who it was.
 func TestAnAgentLooksAfterThePool(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2})
 	here, there := s.Gateways[0], s.Gateways[1]
 	token := s.AddTokens("openai", "looked-after", 2, 0)[0]
@@ -161,6 +162,7 @@ func TestAnAgentLooksAfterThePool(t *testing.T) {
 
 // What a key has no scope for it can't do, and a scope opens nothing but /mcp.
 func TestScopesOpenNothingElse(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
 	s.AddTokens("openai", "scoped", 1, 0)
@@ -212,6 +214,7 @@ func TestScopesOpenNothingElse(t *testing.T) {
 
 // No tool tells a secret, or what was said in a request.
 func TestToolsTellNoSecrets(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
 	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/settings", map[string]any{"log_prompts": true})

@@ -15,6 +15,7 @@ import (
 
 // Anthropic's official client, unchanged, over upstreams that speak other APIs.
 func TestAnthropicSDK(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	s.AddTokens("cursor", "c", 2, 0)
 	s.AddTokens("openai", "o", 2, 0)

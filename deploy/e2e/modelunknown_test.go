@@ -14,6 +14,7 @@ import (
 // Misspelt names cost a request each, and no token anything: not its state, not its
 // turn at models that there are.
 func TestMisspeltModelsLeaveNoTrace(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
 	s.AddTokens("openai", "o", 3, 0)

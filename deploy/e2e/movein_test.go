@@ -22,11 +22,11 @@ type moved struct {
 	Items   []struct{ Kind, Name, To, Outcome, Reason string }
 }
 
-// moveIn runs the command and looks for secrets in what it prints: those of the files are made up, and
-// all told by one of these.
+// moveIn runs the command and looks for secrets in what it prints: those of the files are made up,
+// and all told by one of these.
 func moveIn(t *testing.T, at *stack.Gateway, args ...string) moved {
 	t.Helper()
-	output := admins(t, at, append([]string{"move-in", "-o", "json"}, args...)...)
+	output := stack.Command(t, at, append([]string{"move-in", "-o", "json"}, args...)...)
 	if secret := regexp.MustCompile(`(?i)fake|hunter2|eyJ\w{4}`).FindString(output); secret != "" {
 		t.Errorf("%v prints a secret, %s", args, secret)
 	}
@@ -49,9 +49,10 @@ func tagged(t *testing.T, at *stack.Gateway, tag string) map[string]bool {
 	return tokens
 }
 
-// What each kind of gateway keeps gets into the pool by the command line. A dry run changes nothing,
-// and a second run takes nothing twice. The files are those of gateway/internal/foreign.
+// What each kind of gateway keeps gets into the pool by the command line. A dry run changes
+// nothing, and a second run takes nothing twice. The files are those of gateway/internal/foreign.
 func TestMoveInEveryFormat(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		format string
 		files  []string
@@ -104,9 +105,10 @@ func TestMoveInEveryFormat(t *testing.T) {
 	}
 }
 
-// A gateway's configuration is moved in, and its clients are served by the names that they know. The
-// routes are taken back as one change.
+// A gateway's configuration is moved in, and its clients are served by the names that they know.
+// The routes are taken back as one change.
 func TestMovedInModelsServe(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
 	file := filepath.Join(t.TempDir(), "config.yaml")

@@ -16,8 +16,8 @@ import (
 	"carousel.internal/deploy/upstreamsim"
 )
 
-// ear is a webhook that counts what it is told: `+CarouselPoolDry dry` when it fires, `-` when it is
-// over.
+// ear is a webhook that counts what it is told: `+CarouselPoolDry dry` when it fires, `-` when it
+// is over.
 type ear struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -83,9 +83,10 @@ func (w *watched) chat(model string) {
 	_, _ = sdk.Chat.Completions.New(w.t.Context(), ask(model, "hello")) // its failure may be the fault that is played
 }
 
-// The same faults as of the alerts for Prometheus reach a webhook exactly once, with two tokenstores,
-// and their ends once; also after one of the tokenstores has been killed.
+// The same faults as of the alerts for Prometheus reach a webhook exactly once, with two
+// tokenstores, and their ends once; also after one of the tokenstores has been killed.
 func TestFaultsAreToldOnce(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2, Tokenstores: 2, TokenstoreEnv: []string{"NOTIFY_PATIENCE=3s"}})
 	w := &watched{t: t, Stack: s, ear: newEar(t)}
 	s.AddTokens("openai", "o", 4, 0)

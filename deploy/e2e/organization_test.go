@@ -16,6 +16,7 @@ import (
 // asked in vain, and requests go on by another organisation's. Where all are limited, the
 // client is told when the first is back.
 func TestKeysOfOneOrganizationRestTogether(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2})
 	s.PutUpstream("anthropic", map[string]any{"driver": "anthropic", "base_url": s.SimURL, "models": []string{"claude-test"}})
 	keys := map[string][]string{}

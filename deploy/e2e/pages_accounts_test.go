@@ -88,8 +88,8 @@ func TestManyAccountsInABrowser(t *testing.T) {
 	off(0)
 }
 
-// An admin tests one token of many: it serves the request, whoever is next, and one that is disabled
-// says so.
+// An admin tests one token of many: it serves the request, whoever is next, and one that is
+// disabled says so.
 func TestATokenIsTestedInABrowser(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]

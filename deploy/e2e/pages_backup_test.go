@@ -10,8 +10,8 @@ import (
 	"carousel.internal/deploy/e2e/stack"
 )
 
-// An admin is told what is wrong with a passphrase, looks at what a backup would change, and restores
-// it. Activity tells.
+// An admin is told what is wrong with a passphrase, looks at what a backup would change, and
+// restores it. Activity tells.
 func TestBackupsInABrowser(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]

@@ -17,9 +17,9 @@ import (
 	"carousel.internal/deploy/e2e/stack"
 )
 
-// The page of 10,000 keys and a search in it take less than a tenth of a second, also soon after the
-// tokenstore has started: of the pair's processors, which is what a machine that does nothing else
-// takes.
+// The page of 10,000 keys and a search in it take less than a tenth of a second, also soon after
+// the tokenstore has started: of the pair's processors, which is what a machine that does nothing
+// else takes.
 func TestPagesOfManyKeys(t *testing.T) {
 	const size = 10_000
 	s := stack.Start(t, stack.Options{})

@@ -8,8 +8,8 @@ import (
 	"carousel.internal/deploy/e2e/stack"
 )
 
-// An admin chooses a file of another gateway, sees what becomes of each thing in it, and moves it in.
-// Activity tells, and what is no such file is told.
+// An admin chooses a file of another gateway, sees what becomes of each thing in it, and moves it
+// in. Activity tells, and what is no such file is told.
 func TestMovingInInABrowser(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]

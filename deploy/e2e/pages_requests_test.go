@@ -160,6 +160,69 @@ func TestRequestsOpenBesideTheList(t *testing.T) {
 	}
 }
 
+// What comes while somebody reads further down, or has a request open, waits behind a button, and what
+// is read stays where it is. At the top the list goes on by itself.
+func TestLiveTailWaitsForItsReader(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	s.AddTokens("openai", "team", 2, 0)
+	ask := func(n int) {
+		t.Helper()
+		if failed := chats(t, []*stack.Gateway{gateway}, "gpt-test", n, 1); failed > 0 {
+			t.Fatalf("%d requests failed", failed)
+		}
+	}
+	ask(40)
+	tab := login(t, gateway, "/admin/logs")
+	tab.Click("#live-tail")
+	tab.Until("all rows are there", "document.querySelectorAll('#log-rows tr').length === 40")
+	shown := func(n string) {
+		t.Helper()
+		tab.Until(n+" rows are there", "document.querySelectorAll('#log-rows tr').length === "+n+" && document.getElementById('tail-held').hidden")
+	}
+
+	browser.Eval[any](tab, `(() => {
+		window.scrollTo(0, document.body.scrollHeight);
+		window.read = [...document.querySelectorAll('#log-rows tr')].at(-5);
+		window.place = window.read.getBoundingClientRect().top;
+	})()`)
+	ask(3)
+	tab.See("#tail-held", "3 new")
+	tab.See("#tail-news", "Paused while you read")
+	tab.Until("what is read has not moved", "window.read.getBoundingClientRect().top === window.place && document.querySelectorAll('#log-rows tr').length === 40")
+	for _, problem := range tab.Accessibility() {
+		t.Errorf("while rows wait: %s", problem)
+	}
+	tab.Click("#tail-held")
+	shown("43")
+	tab.Until("the newest is in sight, and has the focus", `((row) => row.getBoundingClientRect().top >= 0 && row.getBoundingClientRect().bottom < innerHeight
+		&& row.contains(document.activeElement))(document.querySelector('#log-rows tr.fresh'))`)
+
+	tab.Until("all bars end at the slowest one", `((bars) => bars.length === 43 && bars.every((bar) => bar.viewBox.baseVal.width === Math.max(1, ...bars.map((each) => each.dataset.ms))))(
+		[...document.querySelectorAll('#log-rows .took-bar')])`)
+	browser.Eval[any](tab, "window.scrollTo(0, document.body.scrollHeight)")
+	ask(1)
+	tab.See("#tail-held", "1 new")
+	browser.Eval[any](tab, "window.scrollTo(0, 0)")
+	shown("44")
+
+	tab.Click("#log-rows tr")
+	tab.See("#drawer", "gpt-test")
+	ask(2)
+	tab.Until("two wait", "document.querySelector('#tail-held span').textContent === '2 new' && document.querySelectorAll('#log-rows tr').length === 44")
+	for _, step := range []struct{ key, row string }{{"j", "1"}, {"j", "2"}, {"k", "1"}, {"k", "0"}, {"k", "0"}} {
+		tab.Press(step.key)
+		tab.Until("row "+step.row+" is beside the list", `((row, body) => location.hash === '#request-' + row.id.slice('entry-'.length) && !body.ariaBusy && body.textContent.includes(row.id.slice('entry-'.length)))(
+			document.querySelectorAll('#log-rows tr')[`+step.row+`], document.getElementById('drawer-body'))`)
+	}
+	tab.Press("\x1b")
+	shown("46")
+	tab.Until("one way back was enough", "location.hash === '' && !document.getElementById('drawer').open")
+	if problems := tab.Problems(); len(problems) > 0 {
+		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
+	}
+}
+
 func undoBeside(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, token string) {
 	t.Helper()
 	tab.Click("#drawer [data-undo-token='" + token + "']")
@@ -182,6 +245,8 @@ func narrowTheList(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, id st
 		const rows = [...document.querySelectorAll('#log-rows tr')];
 		return rows.length > 0 && rows.every((row) => row.textContent.includes('at attempt 2'));
 	})()`)
+	browser.Eval[any](tab, "void fetch(document.getElementById('log-json').href).then((answer) => answer.text()).then((text) => { window.entries = text.trim().split('\\n').map((line) => JSON.parse(line)); })")
+	tab.Until("the file of JSON has it, with its attempts", "window.entries?.some((entry) => entry.id.endsWith('"+id+"') && entry.attempt_log.length === 2)")
 	browser.Eval[any](tab, "void fetch(document.getElementById('log-file').href).then((answer) => answer.text()).then((text) => { window.file = text; })")
 	tab.Until("the file is there", "window.file !== undefined")
 	file := browser.Eval[string](tab, "window.file")
@@ -190,6 +255,26 @@ func narrowTheList(t *testing.T, tab *browser.Tab, gateway *stack.Gateway, id st
 	}
 	tab.Follow("#log-chips a")
 	tab.Until("no filter is left", "location.search === '' && document.getElementById('log-chips') === null")
+	askInWords(t, tab, gateway)
+}
+
+// askInWords types what is looked for into the query field.
+func askInWords(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
+	t.Helper()
+	tab.Type("#f-query", "attempts:>1 model:gpt-test")
+	tab.Submit()
+	tab.Until("the terms are chips, and the field is empty", `document.getElementById('f-query').value === '' && location.search === '?model=gpt-test&retried=true'
+		&& document.querySelectorAll('#log-chips li').length === 2`)
+	tab.See("#log-rows", "at attempt 2")
+	tab.Type("#f-query", "status:failed >1h")
+	tab.Submit()
+	tab.Until("they come to those that are set", "location.search === '?min_total=1h&model=gpt-test&retried=true&status=failure'")
+	tab.Expect("400")
+	tab.Type("#f-query", "mood:happy")
+	tab.Submit()
+	tab.See("main [role=alert]", "There is no term “mood:happy”")
+	tab.Until("it stays in the field", "document.getElementById('f-query').value === 'mood:happy' && document.querySelectorAll('#log-chips li').length === 4")
+	tab.Go(gateway.URL + "/admin/logs")
 }
 
 // chooseTime drags over the histogram's bars, and follows one.
@@ -232,6 +317,9 @@ func TestRequestPagesAreAccessible(t *testing.T) {
 		look(t, tab, "requests-chosen", language)
 		tab.Go(gateway.URL + "/admin/logs")
 		look(t, tab, "requests", language)
+		tab.Expect("400")
+		tab.Go(gateway.URL + "/admin/logs?q=mood:happy")
+		look(t, tab, "requests-wrong", language)
 		tab.Go(gateway.URL + "/admin/logs/" + id)
 		browser.Eval[any](tab, "document.getElementById('as-curl').open = true")
 		look(t, tab, "request", language)

@@ -29,7 +29,7 @@ func TestShortcuts(t *testing.T) {
 	tab.Until("it can be edited", "location.hash === '#edit'")
 
 	tab.Go(gateway.URL + "/admin/logs")
-	browser.Eval[any](tab, "void document.getElementById('f-model').focus()")
+	browser.Eval[any](tab, "void document.getElementById('f-query').focus()")
 	tab.Press("gh?")
 	tab.Until("the field has it", "document.activeElement.value === 'gh?' && !document.getElementById('shortcuts').open")
 

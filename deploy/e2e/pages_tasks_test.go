@@ -22,8 +22,8 @@ import (
 // taskLimit bounds each wait for what a task brings.
 const taskLimit = 60 * time.Second
 
-// walk is an admin on the way to what they want. It counts the steps: a navigation, a field, a choice,
-// a button, a confirmation, a command or a text that is pasted. To look costs nothing.
+// walk is an admin on the way to what they want. It counts the steps: a navigation, a field, a
+// choice, a button, a confirmation, a command or a text that is pasted. To look costs nothing.
 type walk struct {
 	*testing.T
 	tab     *browser.Tab
@@ -153,8 +153,8 @@ func (w *walk) pool(name string, n int) (model string, tokens []stack.Token) {
 	return model, w.stack.AddTokens(name, name, n, 0)
 }
 
-// everydayTasks are what admins do, each with the most steps that it may take. do is told a word that no
-// other task has: the tasks share a pair, and each is done at two widths.
+// everydayTasks are what admins do, each with the most steps that it may take. do is told a word
+// that no other task has: the tasks share a pair, and each is done at two widths.
 var everydayTasks = []struct {
 	name string
 	most int
@@ -462,7 +462,7 @@ func backUpAndRestore(w *walk, own string) {
 	terminal := []string{"CAROUSEL_URL=" + w.gateway.URL, "CAROUSEL_KEY=" + stack.AdminToken, "CAROUSEL_PASSPHRASE=" + backupPassphrase}
 	w.command(terminal, program, "admin", "backup", file)
 
-	before := exports(w.T, w.gateway)
+	before := stack.Exports(w.T, w.gateway)
 	w.gateway.MustAdmin(w.T, http.StatusNoContent, http.MethodDelete, "/admin/api/routes/"+own, nil)
 	attempts(7)
 	w.step("type the passphrase")
@@ -473,7 +473,7 @@ func backUpAndRestore(w *walk, own string) {
 		w.Error("the plan has restored something")
 	}
 	w.command(terminal, program, "admin", "restore", file, "--yes")
-	if diff := difference(before, exports(w.T, w.gateway)); diff != "" {
+	if diff := stack.Difference(before, stack.Exports(w.T, w.gateway)); diff != "" {
 		w.Errorf("what is restored differs in %s", diff)
 	}
 	w.tab.Go(w.gateway.URL + "/admin/activity")

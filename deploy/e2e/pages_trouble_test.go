@@ -39,7 +39,7 @@ func TestPagesTellOfAttempts(t *testing.T) {
 		return answer.status == http.StatusOK && entry.Attempts == 2
 	})
 	tab := login(t, gateway, "/admin/logs")
-	tab.Type("#f-id", id)
+	tab.Type("#f-query", id)
 	tab.Submit()
 	tab.Until("one row is left", "document.querySelectorAll('#log-rows tr').length === 1")
 	tab.See("#log-rows", "at attempt 2")

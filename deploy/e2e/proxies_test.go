@@ -106,6 +106,7 @@ const (
 // All that is done with a token, or for an upstream, which has a proxy passes it, and nothing
 // else does: over HTTP/1.1 and HTTP/2, through each kind of proxy.
 func TestProxies(t *testing.T) {
+	t.Parallel()
 	proxies := map[proxysim.Kind]*proxysim.Proxy{}
 	var trusted []byte
 	for _, kind := range proxysim.Kinds() {

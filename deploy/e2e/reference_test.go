@@ -27,6 +27,7 @@ var referenceLogShape = object{
 // The examples of the reference's README, one after the other, as somebody would
 // send them who has its scripts: same paths, same bodies, same keys in the answers.
 func TestReferenceReadme(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	g := s.Gateways[0]
 	post := func(path, body string, status int, shape any) answered {

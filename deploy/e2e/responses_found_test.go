@@ -15,6 +15,7 @@ import (
 // Whether an upstream serves Responses is found out, once by each gateway, and no request fails
 // while it is not known: one that does gets them as they are, one that does not by Chat.
 func TestWhoServesResponsesIsFoundOut(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 3})
 	for name, base := range map[string]string{"serves": "", "lacks": "/chat-only", "lacks-page": "/chat-only-page", "lacks-method": "/chat-only-method"} {
 		s.PutUpstream(name, map[string]any{"driver": "openai", "base_url": s.SimURL + base + "/v1", "models": []string{"gpt-test"}})
@@ -49,6 +50,7 @@ func TestWhoServesResponsesIsFoundOut(t *testing.T) {
 
 // What is beside create and retrieve, over an upstream that has Chat alone.
 func TestResponsesBesideCreate(t *testing.T) {
+	t.Parallel()
 	s, _, _ := responsesStack(t)
 	first := answerTo(t, s.Gateways[0], question("kept/gpt-test", "My name is Ada.", ""), true)
 	sdk := s.Gateways[1].SDK()

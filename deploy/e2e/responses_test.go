@@ -68,6 +68,7 @@ func answerTo(t *testing.T, gateway *stack.Gateway, params responses.ResponseNew
 // The official client, unchanged: a chain of answers through three gateways, each read back,
 // listed and deleted through another one than has made it, kept here or by the vendor.
 func TestResponsesSDK(t *testing.T) {
+	t.Parallel()
 	s, _, _ := responsesStack(t)
 	for _, upstream := range []string{"kept", "vendor"} {
 		t.Run(upstream, func(t *testing.T) {
@@ -120,6 +121,7 @@ func TestResponsesSDK(t *testing.T) {
 
 // What the model is told of a chain is all of it, in order: the upstream repeats what it gets.
 func TestTrap57AChainIsTold(t *testing.T) {
+	t.Parallel()
 	s, _, _ := responsesStack(t)
 	first := answerTo(t, s.Gateways[0], question("kept/gpt-test", "My name is Ada.", ""), true)
 	second := answerTo(t, s.Gateways[1], question("kept/gpt-test", "Who am I?", first.ID), false)
@@ -142,6 +144,7 @@ func TestTrap57AChainIsTold(t *testing.T) {
 // A chain that is kept here moves to the vendor, which looks at the ids of what it is told: with
 // what was called and came back, and without what another upstream thought.
 func TestAKeptChainMovesToTheVendor(t *testing.T) {
+	t.Parallel()
 	s, _, _ := responsesStack(t)
 	tools := []responses.ToolUnionParam{{OfFunction: &responses.FunctionToolParam{
 		Name: "look", Parameters: map[string]any{"type": "object", "properties": map[string]any{"at": map[string]any{"type": "string"}}},
@@ -176,6 +179,7 @@ func TestAKeptChainMovesToTheVendor(t *testing.T) {
 
 // Nobody reads or goes on with what another key has made, and nobody is told that it is there.
 func TestResponsesBelongToTheirKey(t *testing.T) {
+	t.Parallel()
 	s, _, _ := responsesStack(t)
 	own := upstreamsim.DemoTokens().Cursor[0]
 	sum := strings.Repeat("0a", 32)
@@ -224,6 +228,7 @@ func TestResponsesBelongToTheirKey(t *testing.T) {
 
 // What was acknowledged as kept is there after everything is killed and started again.
 func TestResponsesOutliveARestart(t *testing.T) {
+	t.Parallel()
 	s, _, _ := responsesStack(t)
 	ids := map[string]string{}
 	for _, upstream := range []string{"kept", "vendor"} {
@@ -259,6 +264,7 @@ func TestResponsesOutliveARestart(t *testing.T) {
 // What a vendor keeps is known to one of its accounts alone: a chain stays with the token that
 // has begun it, whichever gateway is asked, while other requests go round.
 func TestAVendorsChainKeepsItsToken(t *testing.T) {
+	t.Parallel()
 	s, _, tokens := responsesStack(t)
 	used := map[int]bool{}
 	for chain := range 3 {
@@ -290,6 +296,7 @@ func TestAVendorsChainKeepsItsToken(t *testing.T) {
 
 // A pinned token that is gone can't be replaced: the client is told to begin anew.
 func TestAVendorsChainEndsWithItsToken(t *testing.T) {
+	t.Parallel()
 	s, _, tokens := responsesStack(t)
 	before := served(s, tokens)
 	first := answerTo(t, s.Gateways[0], question("vendor/gpt-test", "Hi.", ""), false)

@@ -90,6 +90,7 @@ func shares(t *testing.T, s *stack.Stack, name string, n int) map[string]int64 {
 // Traffic goes by weight; the second priority serves only when the first can't, and the first
 // again when it can.
 func TestAnAliasWithThreeTargets(t *testing.T) {
+	t.Parallel()
 	s := threeTargets(t)
 	const n = 2000
 	counts := shares(t, s, "fast", n)
@@ -129,6 +130,7 @@ func TestAnAliasWithThreeTargets(t *testing.T) {
 
 // An upstream that fails is passed over within the request: no client sees it.
 func TestAnAliasPassesOverWhatFails(t *testing.T) {
+	t.Parallel()
 	s := threeTargets(t)
 	for _, model := range []string{"gpt-heavy", "gpt-light"} {
 		if err := s.Sim.SetRule(upstreamsim.Rule{Model: model, Scenario: "http-503"}); err != nil {
@@ -152,6 +154,7 @@ func TestAnAliasPassesOverWhatFails(t *testing.T) {
 // A pattern stands for a family; the star of a target is what it stood for. What an alias says of
 // parameters reaches the upstream, in every API, a default only where the client says nothing.
 func TestPatternsAndParameters(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	bodies := map[string]string{}
 	s := stack.Start(t, stack.Options{Gateways: 3, Seen: func(r *http.Request) {
@@ -218,6 +221,7 @@ func TestPatternsAndParameters(t *testing.T) {
 
 // A name that nobody serves is 404 in every API, asks no upstream, and leaves no trace in Redis.
 func TestANameThatNobodyServes(t *testing.T) {
+	t.Parallel()
 	s := threeTargets(t)
 	client := s.RedisClient()
 	defer func() { _ = client.Close() }()

@@ -49,6 +49,7 @@ func readStream(ctx context.Context, client openai.Client, params openai.ChatCom
 }
 
 func TestOfficialSDK(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	s.AddTokens("cursor", "c", 2, 0)
 	s.AddTokens("openai", "o", 2, 0)
@@ -196,6 +197,7 @@ func typedErrors(t *testing.T, s *stack.Stack) {
 // A stream that breaks after its first byte is an error to the SDK, and has no
 // [DONE]; nothing of what came before is lost.
 func TestBrokenStreamIsNeverAFinishedOne(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	s.AddTokens("cursor", "c", 3, 0)
 	s.AddTokens("openai", "o", 3, 0)

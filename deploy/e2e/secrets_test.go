@@ -79,6 +79,7 @@ func (h *hunt) clean(where string, content []byte) {
 // is in any log, answer, page, metric, nor in Redis's memory or files or the gateways' spools,
 // whether things go well or not.
 func TestNoSecretOfAccountsLeaks(t *testing.T) {
+	t.Parallel()
 	proxy, err := proxysim.Start(proxysim.Options{User: "me", Password: proxyPassword})
 	if err != nil {
 		t.Fatal(err)

@@ -129,6 +129,7 @@ func wrong(at, wanted string, value any) []string {
 
 // The checker itself must be able to fail.
 func TestShape(t *testing.T) {
+	t.Parallel()
 	for body, c := range map[string]struct {
 		shape    any
 		problems int

@@ -14,6 +14,7 @@ import (
 // Parts may start in any order and go away: who misses another says so, is not
 // ready, and recovers by itself.
 func TestPartsFindEachOther(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Lazy: true})
 	gateway := s.StartGateway()
 	notReady := func(what string) {
@@ -55,6 +56,7 @@ func TestPartsFindEachOther(t *testing.T) {
 }
 
 func TestUnusableSettingsAreListedAtOnce(t *testing.T) {
+	t.Parallel()
 	for module, c := range map[string]struct {
 		env  []string
 		want []string
@@ -79,6 +81,7 @@ func TestUnusableSettingsAreListedAtOnce(t *testing.T) {
 }
 
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{GatewayEnv: []string{"REQUEST_BODY_LIMIT_MB=1"}})
 	s.AddTokens("openai", "o", 1, 0)
 	gateway := s.Gateways[0]
@@ -124,6 +127,7 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestHalfBadTokenFile(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	good := []string{"sk-good-token-number-1", "work::sk-good-token-number-2", "user_X%3A%3Ask-good-token-number-3"}
 	content := strings.Join([]string{good[0], "# a comment", "", "a::b::c", good[1], "bad\x01token", good[2]}, "\r\n")

@@ -28,6 +28,7 @@ func listed(t *testing.T, gateway *stack.Gateway) []string {
 // An upstream without tokens wins no model that another one serves, at every gateway
 // within a second or so of a change, and while the tokenstore is away.
 func TestAnEmptyUpstreamWinsNothing(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2})
 	s.PutUpstream("vendor", map[string]any{"driver": "openai", "base_url": s.SimURL + "/v1", "models": []string{"gpt-4o", "own-model"}})
 	if models := listed(t, s.Gateways[0]); len(models) != 0 {

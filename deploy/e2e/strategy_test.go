@@ -14,6 +14,7 @@ import (
 
 // The strategy of rotation is switched while requests run, for all replicas.
 func TestStrategiesAreSwitchedWhileRunning(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2})
 	tokens := s.AddTokens("openai", "o", 4, 0)
 	if failed := chats(t, s.Gateways, "gpt-test", 40, 4); failed > 0 {

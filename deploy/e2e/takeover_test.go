@@ -73,6 +73,7 @@ type asked struct {
 // and asks for everything that the earlier pair told of it: nothing is lost, and what
 // was chosen, sealed, deleted or remembered works on.
 func TestTakeover(t *testing.T) {
+	t.Parallel()
 	if *makeTakeover {
 		leaveTakeover(t)
 	}
@@ -412,6 +413,7 @@ func (f takeover) dateAhead(text string) bool {
 
 // A takeover that lost something is noticed.
 func TestTakeoverNoticesWhatIsLost(t *testing.T) {
+	t.Parallel()
 	facts := takeover{Made: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).UnixMilli()}
 	const before = `{"tokens": [{"alias": "a", "cap": 3, "tags": ["x"], "cooling_until": "2026-01-02T03:14:05Z", "in_flight": 1}]}`
 	for name, c := range map[string]struct {
@@ -438,6 +440,7 @@ func TestTakeoverNoticesWhatIsLost(t *testing.T) {
 
 // The fixture has all that there is to lose.
 func TestTakeoverIsComplete(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile(takeoverFacts)
 	if err != nil {
 		t.Fatal(err)

@@ -83,6 +83,7 @@ func idsOf(t *testing.T, gateway *stack.Gateway) (ids []string) {
 // 3,000 tokens that were deleted at once come back at once; what could not be undone is
 // named with the reason.
 func TestUndoOfAMassDelete(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 2})
 	here, there := s.Gateways[0], s.Gateways[1]
 	const n = 3000
@@ -118,6 +119,7 @@ func TestUndoOfAMassDelete(t *testing.T) {
 
 // What somebody has changed since stays as it is.
 func TestUndoLeavesWhatWasChangedSince(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
 	tokens := s.AddTokens("openai", "team", 3, 0)

@@ -30,6 +30,7 @@ func (c *counted) add(more counted) {
 // What an upstream tells of its cache and of the model's thinking reaches the client, the
 // log, the statistics, the metric and the pages, and all of them agree.
 func TestTokensOfCachesAndThinking(t *testing.T) {
+	t.Parallel()
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
 	s.AddTokens("openai", "team", 1, 0)

@@ -22,6 +22,7 @@ import (
 // read, and writes it back with the version that it read. What was acknowledged
 // is there in the end, nothing was overwritten, and no file is ever torn.
 func TestWritesThroughThreeGateways(t *testing.T) {
+	t.Parallel()
 	const (
 		writes = 200 // of each kind, by all writers together
 		kills  = 10

@@ -40,6 +40,7 @@ var badTokens = []badToken{
 // Ten tokens, three gateways, one token bad in each way in turn: no client sees it.
 func TestOneBadTokenAmongTen(t *testing.T) {
 	skipUnlessAsked(t)
+	t.Parallel()
 	s := stack.Start(t, stack.Options{Gateways: 3})
 	tokens := s.AddTokens("openai", "o", 10, 0)
 	warmUp := stack.Load{Gateways: s.Gateways, Rate: 100, Model: "gpt-test"}.Start(t)
@@ -95,6 +96,7 @@ func linesWith(log, id string) string {
 // alarm.
 func TestAllTokensFailAlike(t *testing.T) {
 	skipUnlessAsked(t)
+	t.Parallel()
 	for name, scenario := range map[string]string{
 		"outdated client": "error-update-required", "broken": "http-500", "connection reset": "reset-first", "connection refused": "",
 	} {

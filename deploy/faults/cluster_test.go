@@ -15,8 +15,8 @@ import (
 // pools is how many upstreams the Cluster's test has, each with a pool of its own.
 const pools = 5
 
-// spread is a bench of several pools in a Redis Cluster of three primaries and their replicas: three
-// tokenstores, three gateways, a load for each pool.
+// spread is a bench of several pools in a Redis Cluster of three primaries and their replicas:
+// three tokenstores, three gateways, a load for each pool.
 type spread struct {
 	*bench
 	redis *stack.RedisSet
@@ -24,13 +24,15 @@ type spread struct {
 	loads map[string]*stack.Running
 }
 
-// Pools lie on all primaries of a Cluster, each on one. A primary is killed, and nobody takes its place for
-// as long as the test looks: the pools on the others are served by the store as if nothing were,
-// without one failed request. Those of the killed one are served from the reserves, or refused as what the
-// store is away for, and by the store again when the replica has been promoted. Caps hold, and
-// nothing is lost that was acknowledged. So with each of the three, whatever else is on it.
+// Pools lie on all primaries of a Cluster, each on one. A primary is killed, and nobody takes its
+// place for as long as the test looks: the pools on the others are served by the store as if
+// nothing were, without one failed request. Those of the killed one are served from the reserves,
+// or refused as what the store is away for, and by the store again when the replica has been
+// promoted. Caps hold, and nothing is lost that was acknowledged. So with each of the three,
+// whatever else is on it.
 func TestAPrimaryOfAClusterStopsNoOtherPool(t *testing.T) {
 	skipUnlessAsked(t)
+	t.Parallel()
 	s := startSpread(t)
 	added := stack.StartAdditions(t, s.Gateways, s.SimURL+"/v1")
 	primaries := s.primaries(s.names)
@@ -118,13 +120,15 @@ func (s *spread) primaries(upstreams []string) map[*stack.Process][]string {
 	return on
 }
 
-// leased is how much the store has picked from a pool: its virtual time, which only an acquire moves.
+// leased is how much the store has picked from a pool: its virtual time, which only an acquire
+// moves.
 func (s *spread) leased(upstream string) float64 {
 	at, _ := s.redis.Client.HGet(s.t.Context(), poolKey(upstream), "at").Float64()
 	return at
 }
 
-// checkSpread makes sure that each primary carries out the scripts of its pools, and has their keys.
+// checkSpread makes sure that each primary carries out the scripts of its pools, and has their
+// keys.
 func (s *spread) checkSpread() {
 	s.t.Helper()
 	before := s.redis.Commands("evalsha")
@@ -148,8 +152,8 @@ func (s *spread) checkSpread() {
 	}
 }
 
-// withoutPrimary kills a primary, looks how its pools and the others are served, and has its replica take its
-// place.
+// withoutPrimary kills a primary, looks how its pools and the others are served, and has its
+// replica take its place.
 func (s *spread) withoutPrimary(primary *stack.Process, its []string) {
 	s.t.Helper()
 	others := slices.DeleteFunc(slices.Clone(s.names), func(name string) bool { return slices.Contains(its, name) })
@@ -219,7 +223,8 @@ func (s *spread) answered(names []string, more int) {
 	}
 }
 
-// says tells whether a gateway says of these upstreams, and of no others, that their pools are away.
+// says tells whether a gateway says of these upstreams, and of no others, that their pools are
+// away.
 func says(body string, upstreams []string) bool {
 	return strings.Contains(body, "the store of the tokens of "+strings.Join(slices.Sorted(slices.Values(upstreams)), ", ")+" can't be reached")
 }

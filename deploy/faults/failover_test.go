@@ -12,11 +12,13 @@ import (
 // is lost that was acknowledged, because each waits for a replica.
 func TestSentinelFailover(t *testing.T) {
 	skipUnlessAsked(t)
+	t.Parallel()
 	throughFailover(t, stack.StartSentinels(t))
 }
 
 func TestClusterFailover(t *testing.T) {
 	skipUnlessAsked(t)
+	t.Parallel()
 	throughFailover(t, stack.StartCluster(t))
 }
 

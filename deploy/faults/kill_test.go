@@ -11,6 +11,7 @@ import (
 // that the killed gateway had in hand fail; caps hold; every answer is in the log;
 // all leases come back.
 func TestKillInTurn(t *testing.T) {
+	t.Parallel()
 	b := start(t, stack.Options{GatewayEnv: []string{"LOG_SPOOL_DIR=" + t.TempDir()}})
 	b.shoot()
 	b.during(10 * time.Second)

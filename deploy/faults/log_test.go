@@ -11,6 +11,7 @@ import (
 // work: between two batches, within one, before it could acknowledge one. No entry
 // is lost, none is there twice, and the numbers add up.
 func TestLogConsumerIsKilledFiftyTimes(t *testing.T) {
+	t.Parallel()
 	b := start(t, stack.Options{})
 	b.shoot()
 	for kill := range 50 {

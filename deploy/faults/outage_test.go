@@ -19,12 +19,14 @@ const hangs, back = 12 * time.Second, 15 * time.Second
 // Redis hangs. Requests go on, the admin API says within its deadline what is
 // wrong, and all is normal within five seconds after.
 func TestFrozenRedis(t *testing.T) {
+	t.Parallel()
 	b := start(t, stack.Options{})
 	throughOutage(t, b, outage, b.Redis.Freeze, b.Redis.Thaw)
 }
 
 // Nothing passes between the gateways and the tokenstore.
 func TestNetworkIsCut(t *testing.T) {
+	t.Parallel()
 	b := start(t, stack.Options{Links: true})
 	throughOutage(t, b, outage, func() {
 		for _, gateway := range b.Gateways {
@@ -40,6 +42,7 @@ func TestNetworkIsCut(t *testing.T) {
 // One gateway of three is cut off: it goes on with what it holds in reserve, which
 // nobody else gets, and so caps hold.
 func TestOneGatewayIsCutOff(t *testing.T) {
+	t.Parallel()
 	b := start(t, stack.Options{Links: true})
 	throughOutage(t, b, outage/2, b.Gateways[0].Link.Cut, b.Gateways[0].Link.Mend)
 }

@@ -69,6 +69,7 @@ func (b *bench) throughMisuse(begin, end func(), reason string, lost func(stack.
 
 // Redis takes another password, and the tokenstore has the old one.
 func TestRedisTakesAnotherPassword(t *testing.T) {
+	t.Parallel()
 	b := start(t, stack.Options{})
 	operator := b.operator()
 	b.throughMisuse(func() {
@@ -81,6 +82,7 @@ func TestRedisTakesAnotherPassword(t *testing.T) {
 
 // Redis is full, and refuses writes.
 func TestRedisIsFull(t *testing.T) {
+	t.Parallel()
 	b := start(t, stack.Options{})
 	operator := b.operator()
 	b.throughMisuse(func() {
@@ -93,6 +95,7 @@ func TestRedisIsFull(t *testing.T) {
 // Redis loses all of its data, and gets them back. What was written in the moment between
 // the copy and the loss is gone.
 func TestRedisIsEmptied(t *testing.T) {
+	t.Parallel()
 	b := start(t, stack.Options{})
 	operator := b.operator()
 	copied := map[string]string{}
@@ -114,6 +117,7 @@ func TestRedisIsEmptied(t *testing.T) {
 
 // The tokenstore is started with another seal key than that of the data.
 func TestForeignSealKey(t *testing.T) {
+	t.Parallel()
 	b := start(t, stack.Options{})
 	path := filepath.Join(b.Folder, "seal.key")
 	own, err := os.ReadFile(path)

@@ -15,6 +15,7 @@ const earlier = "59b5e7e"
 // log entry is lost.
 func TestRollingChange(t *testing.T) {
 	skipUnlessAsked(t)
+	t.Parallel()
 	b := start(t, stack.Options{Release: stack.Release(t, earlier), GatewayEnv: []string{"DRAIN_DELAY=500ms"}})
 	tokenstore, gatewayProgram := stack.Binary(t, "tokenstore"), stack.Binary(t, "gateway")
 	b.shoot()
@@ -45,6 +46,7 @@ func TestRollingChange(t *testing.T) {
 // have the earlier tokenstore.
 func TestRollingChangeOfGatewaysFirst(t *testing.T) {
 	skipUnlessAsked(t)
+	t.Parallel()
 	b := start(t, stack.Options{Release: stack.Release(t, earlier), GatewayEnv: []string{"DRAIN_DELAY=500ms"}})
 	tokenstore, gatewayProgram := stack.Binary(t, "tokenstore"), stack.Binary(t, "gateway")
 	b.shoot()

@@ -55,6 +55,7 @@ func accepts(t *testing.T, addr, folder string, shown *tls.Certificate) (bool, e
 // fails, and who has only what was valid before is refused.
 func TestCertificatesAreReplacedUnderLoad(t *testing.T) {
 	skipUnlessAsked(t)
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "tls")
 	stack.Certificates(t, folder)
 	b := start(t, stack.Options{
@@ -114,6 +115,7 @@ func TestCertificatesAreReplacedUnderLoad(t *testing.T) {
 // the gateways move, the tokenstore takes certificates alone. No request fails.
 func TestMovingToCertificates(t *testing.T) {
 	skipUnlessAsked(t)
+	t.Parallel()
 	folder := filepath.Join(t.TempDir(), "tls")
 	stack.Certificates(t, folder)
 	b := start(t, stack.Options{GatewayEnv: []string{"DRAIN_DELAY=500ms"}})

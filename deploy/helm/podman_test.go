@@ -21,9 +21,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// The pods run with the images, settings, volumes and read-only roots that are rendered, and answer: the
-// pod of "helm test" brings its upstream and its token, and chats. Podman has no services: each pod
-// bears the name of the service that finds it.
+// The pods run with the images, settings, volumes and read-only roots that are rendered, and
+// answer: the pod of "helm test" brings its upstream and its token, and chats. Podman has no
+// services: each pod bears the name of the service that finds it.
 func TestRenderedPodsAnswerAChat(t *testing.T) {
 	redis, found := os.LookupEnv("PODMAN_REDIS_IMAGE")
 	podman, err := exec.LookPath("podman")
@@ -133,7 +133,8 @@ func podOf(template corev1.PodTemplateSpec, services []*corev1.Service) *corev1.
 // secretPrefix begins the names of maps that have what a secret has.
 const secretPrefix = "secret-"
 
-// open makes a map of a secret: podman gives pods the base64 of secrets, as they stand in a document.
+// open makes a map of a secret: podman gives pods the base64 of secrets, as they stand in a
+// document.
 func open(secret *corev1.Secret) *corev1.ConfigMap {
 	made := &corev1.ConfigMap{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}, Data: map[string]string{}}
 	made.Name = secretPrefix + secret.Name
@@ -143,8 +144,8 @@ func open(secret *corev1.Secret) *corev1.ConfigMap {
 	return made
 }
 
-// fit makes of a pod what podman can run: it takes short annotations only, and gives volumes to root,
-// not to the pod's group.
+// fit makes of a pod what podman can run: it takes short annotations only, and gives volumes to
+// root, not to the pod's group.
 func fit(pod *corev1.Pod) {
 	pod.Annotations, pod.Spec.SecurityContext = nil, nil
 	for i, volume := range pod.Spec.Volumes {
@@ -171,8 +172,8 @@ const (
 	endLimit  = 2 * time.Minute
 )
 
-// limit has podman give containers no more open files and processes than this process may have: what
-// it gives by default is more than some machines let it.
+// limit has podman give containers no more open files and processes than this process may have:
+// what it gives by default is more than some machines let it.
 func (c *podmanCluster) limit(t *testing.T) {
 	t.Helper()
 	var files syscall.Rlimit

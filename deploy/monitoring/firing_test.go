@@ -21,8 +21,8 @@ import (
 	"carousel.internal/proto/freeport"
 )
 
-// Alerts that this test makes fire for real have the times of their rules shortened, so that a fault
-// and its end are seen within seconds.
+// Alerts that this test makes fire for real have the times of their rules shortened, so that a
+// fault and its end are seen within seconds.
 var (
 	holdFor = regexp.MustCompile(`(?m)^( +for:) \S+$`)
 	window  = regexp.MustCompile(`\[(5m|10m|1h)\]`)

@@ -1,5 +1,5 @@
-// Command monitoring writes Grafana's dashboards to deploy/grafana. Its tests hold what both services
-// tell against the manual, the alerts and the dashboards.
+// Command monitoring writes Grafana's dashboards to deploy/grafana. Its tests hold what both
+// services tell against the manual, the alerts and the dashboards.
 //
 //	go run ./deploy/monitoring
 package main

@@ -219,11 +219,12 @@
 // then shows them. AgentRuns has a record of every Run: what was asked, the history, the tools, the
 // pictures' SHA-256, calls, results, refusals, and how it ended.
 //
-// Checks of the agent side have numbers, and a violation's text begins with its own, as "rule 17: ".
-// They are answered as the upstream does, and most leave the Run going. AgentSettings.Off switches
-// some off, and the other AgentSettings choose between reactions that were both seen. Whatever is
-// the world's doing and not the driver's is answered and not counted: tokens that have ended,
-// versions below the lowest, models and regions, the limit of Runs. The checks are:
+// Checks of the agent side have numbers, and a violation's text begins with its own, as
+// "rule 17: ". They are answered as the upstream does, and most leave the Run going.
+// AgentSettings.Off switches some off, and the other AgentSettings choose between reactions that
+// were both seen. Whatever is the world's doing and not the driver's is answered and not counted:
+// tokens that have ended, versions below the lowest, models and regions, the limit of Runs. The
+// checks are:
 //
 //	 1  HTTP/2                                2  method, path and content-type
 //	 3  connect-protocol-version              4  a bearer

@@ -302,7 +302,8 @@ func (s *Simulator) ChangeAccounts(subject string, change AccountSettings) error
 	return s.logins.each(subject, func(account *loginAccount) { account.settings.merge(change) })
 }
 
-// RevokeAccess has the access tokens refused that an account, or each of all, has been given so far.
+// RevokeAccess has the access tokens refused that an account, or each of all, has been given so
+// far.
 func (s *Simulator) RevokeAccess(subject string) error {
 	return s.logins.each(subject, func(account *loginAccount) {
 		for _, hash := range account.issued {

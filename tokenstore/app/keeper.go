@@ -250,7 +250,8 @@ func (k *keeper) warn(ctx context.Context, warnings []redisstore.Warning) {
 	k.counts.Store(true, !slices.ContainsFunc(warnings, of(redisstore.NotDurable)))
 }
 
-// know notes the state for all who ask, in whichever way, at one moment, and returns the one before.
+// know notes the state for all who ask, in whichever way, at one moment, and returns the one
+// before.
 func (k *keeper) know(problem error) (before error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -189,8 +189,8 @@ func heldAnswer(ctx context.Context, t *testing.T, s *stack.Stack, model string)
 	return answer
 }
 
-// Of ten tokens one is bad, in each way in turn: no request fails. A connection that goes away is no
-// token's: TestRunsGoOutAgain has that.
+// Of ten tokens one is bad, in each way in turn: no request fails. A connection that goes away is
+// no token's: TestRunsGoOutAgain has that.
 func TestABadTokenAmongTen(t *testing.T) {
 	s, tokens := start(t, stack.Options{Gateways: 2}, 10)
 	for i, scenario := range []string{"error-code-unauthenticated", "error-41", "error-64", "reset-first", "empty-turn", "error-retryable"} {

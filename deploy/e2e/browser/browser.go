@@ -230,8 +230,8 @@ func get[T any](b *Tab, what string, action chromedp.Action[T]) T {
 	return value
 }
 
-// Go opens a page of the site and waits until it is ready. The browser gives a navigation up while it
-// is still busy with the one before: then once more.
+// Go opens a page of the site and waits until it is ready. The browser gives a navigation up while
+// it is still busy with the one before: then once more.
 func (b *Tab) Go(address string) {
 	b.t.Helper()
 	opened := get(b, "open "+address, func(ctx context.Context, target *chromedp.Target) (page.NavigateResult, error) {
@@ -276,8 +276,8 @@ func Eval[T any](b *Tab, expression string) T {
 	return get(b, "evaluate "+expression, chromedp.Evaluate[T](expression))
 }
 
-// Leave does what opens another page, and waits until that one is ready: the browser may show the old
-// one for a while, and gives up for it what is asked for meanwhile.
+// Leave does what opens another page, and waits until that one is ready: the browser may show the
+// old one for a while, and gives up for it what is asked for meanwhile.
 func (b *Tab) Leave(what string, act func()) {
 	b.t.Helper()
 	Eval[bool](b, "window.isLeft = true")
@@ -347,8 +347,8 @@ func shows(selector, text string) string {
 	return fmt.Sprintf("Array.from(document.querySelectorAll(%q)).some(e => e.checkVisibility() && e.innerText.includes(%q))", selector, text)
 }
 
-// Until waits until a JavaScript expression is true, or a promise of that. A page that is being left
-// can't be asked; the next one can.
+// Until waits until a JavaScript expression is true, or a promise of that. A page that is being
+// left can't be asked; the next one can.
 func (b *Tab) Until(what, expression string) {
 	b.t.Helper()
 	b.until(what, func(ctx context.Context) bool {

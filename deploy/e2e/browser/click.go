@@ -35,7 +35,8 @@ const takeAim = `(() => {
 	return true;
 })()`
 
-// hasHit tells whether the click has met what it was for. A page that it has opened knows of no aim.
+// hasHit tells whether the click has met what it was for. A page that it has opened knows of no
+// aim.
 const hasHit = `(() => {
 	const { aim } = window;
 	delete window.aim;

@@ -35,8 +35,9 @@ type box struct {
 	X, Y, W, H int
 }
 
-// Picture draws the page with the elements that the selector finds. Each has an id. Each is moved by
-// less than a pixel to where a pixel begins: so it looks the same wherever what stands before it ends.
+// Picture draws the page with the elements that the selector finds. Each has an id. Each is moved
+// by less than a pixel to where a pixel begins: so it looks the same wherever what stands before it
+// ends.
 func (b *Tab) Picture(selector string) *Picture {
 	b.t.Helper()
 	p := &Picture{boxes: map[string]image.Rectangle{}}

@@ -133,8 +133,8 @@ func judged(t *testing.T, over upstream) context.Context {
 	return stack.Allow(ctx, "the upstream says how it is judged", grammar.Options{Native: over.native})
 }
 
-// answered counts the requests of a session that have had an answer. The balancer closes connections
-// that are idle, also while a request is on its way, which is sent again then.
+// answered counts the requests of a session that have had an answer. The balancer closes
+// connections that are idle, also while a request is on its way, which is sent again then.
 func answered(s *codex.Session) int {
 	n := 0
 	for _, sent := range s.Sent {

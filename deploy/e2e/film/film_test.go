@@ -22,8 +22,8 @@ import (
 	"carousel.internal/deploy/e2e/stack"
 )
 
-// The README's moving picture: the first minute, from the start to what became of the first request.
-// It is taken of the real program in the real browser, by
+// The README's moving picture: the first minute, from the start to what became of the first
+// request. It is taken of the real program in the real browser, by
 //
 //	go test ./e2e/film -make-film
 var makeFilm = flag.Bool("make-film", false, "take the README's moving picture")
@@ -64,7 +64,8 @@ func TestFilmIsKept(t *testing.T) {
 	}
 }
 
-// firstMinute starts Carousel, looks at Home, sends the first request, and looks at what became of it.
+// firstMinute starts Carousel, looks at Home, sends the first request, and looks at what became of
+// it.
 func firstMinute(t *testing.T) []byte {
 	t.Helper()
 	gateway := stack.StartLocal(t)

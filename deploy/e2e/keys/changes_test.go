@@ -14,8 +14,8 @@ import (
 // soon is how long a change may take to hold everywhere.
 const soon = 8 * time.Second
 
-// changes: what an admin does to a key at one gateway holds at all of them within a second. A stream
-// that is open goes on to its end.
+// changes: what an admin does to a key at one gateway holds at all of them within a second. A
+// stream that is open goes on to its end.
 func (f *fleet) changes(t *testing.T) {
 	k := f.create(t, nil)
 	everywhere := func(want string) {

@@ -128,8 +128,8 @@ func (f *fleet) parallel(t *testing.T) {
 // for faster: the first second goes by before gateways hold anything ahead.
 var budgetUnderLoad = flag.Uint64("budget", 4, "US dollars that the load test spends")
 
-// load has clients ask without a pause, so that gateways hold allowances and leases ahead, until the
-// budget is spent or time is up.
+// load has clients ask without a pause, so that gateways hold allowances and leases ahead, until
+// the budget is spent or time is up.
 func (f *fleet) load(t *testing.T) {
 	const clients, long = 64, 20 * time.Second
 	all := *budgetUnderLoad * dollar

@@ -58,8 +58,9 @@ func start(t *testing.T, options stack.Options) *fleet {
 	for _, gateway := range f.Gateways {
 		f.addresses = append(f.addresses, gateway.URL)
 	}
-	f.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1500}}
-	t.Cleanup(f.http.CloseIdleConnections)
+	transport := &http.Transport{MaxIdleConnsPerHost: 1500}
+	t.Cleanup(transport.CloseIdleConnections)
+	f.http = &http.Client{Transport: stack.Judged(t, transport)}
 	first := f.ask(t.Context(), f.address(), stack.AdminToken, body(model, 0))
 	if first.status != http.StatusOK {
 		t.Fatalf("%d %s", first.status, first.text)

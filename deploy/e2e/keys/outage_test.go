@@ -10,8 +10,8 @@ import (
 	"carousel.internal/deploy/e2e/stack"
 )
 
-// leaseTTL is what the tests give the tokenstores, so that they need not wait for long. A gateway that
-// the machine keeps from its work for so long has lost what it had set aside.
+// leaseTTL is what the tests give the tokenstores, so that they need not wait for long. A gateway
+// that the machine keeps from its work for so long has lost what it had set aside.
 const leaseTTL = 10 * time.Second
 
 // What a gateway that is killed has set aside is free again within the time of its leases.
@@ -45,8 +45,8 @@ func TestAGatewayDies(t *testing.T) {
 	}
 }
 
-// While the tokenstores are away a gateway serves a key from the allowance that it has in hand; then
-// it says that it can't check the key's limits. What was used meanwhile is told afterwards.
+// While the tokenstores are away a gateway serves a key from the allowance that it has in hand;
+// then it says that it can't check the key's limits. What was used meanwhile is told afterwards.
 func TestTheStoreIsAway(t *testing.T) {
 	f := start(t, stack.Options{TokenstoreEnv: []string{"LEASE_TTL=" + (2 * leaseTTL).String()}})
 	k := f.create(t, map[string]any{"budgets": []map[string]any{{"unit": "requests", "amount": "1000000", "period": "total"}}})

@@ -137,8 +137,8 @@ func (r *RedisSet) Configure(parameter, value string) {
 	}
 }
 
-// Commands is how many of a command each server has carried out since it started; of one that does not
-// answer there is none.
+// Commands is how many of a command each server has carried out since it started; of one that does
+// not answer there is none.
 func (r *RedisSet) Commands(command string) map[*Process]int {
 	r.t.Helper()
 	counts := map[*Process]int{}
@@ -158,8 +158,8 @@ func (r *RedisSet) Commands(command string) map[*Process]int {
 	return counts
 }
 
-// KeysOf is how many keys of a key's slot each server has: the slot's primary, and its replica. Of one that does not
-// answer there is none.
+// KeysOf is how many keys of a key's slot each server has: the slot's primary, and its replica. Of
+// one that does not answer there is none.
 func (r *RedisSet) KeysOf(key string) map[*Process]int64 {
 	r.t.Helper()
 	counts := map[*Process]int64{}
@@ -174,8 +174,8 @@ func (r *RedisSet) KeysOf(key string) map[*Process]int64 {
 	return counts
 }
 
-// AwaitReplicas waits until as many primaries of the Cluster as it had at its start have a replica that has
-// all of their data.
+// AwaitReplicas waits until as many primaries of the Cluster as it had at its start have a replica
+// that has all of their data.
 func (r *RedisSet) AwaitReplicas() {
 	r.t.Helper()
 	Eventually(r.t, "every primary has a replica that is up to date", startLimit, func() bool {

@@ -210,11 +210,12 @@ func (s *Stack) RedisClient() *redis.Client {
 	return redis.NewClient(&redis.Options{Addr: s.RedisAddr})
 }
 
-// AwaitReserves waits until every gateway has slots of the upstream in reserve, and knows it: it has
-// said so since.
+// AwaitReserves waits until every gateway has slots of the upstream in reserve, and knows it: it
+// has said so since.
 func (s *Stack) AwaitReserves(upstream string) {
 	s.t.Helper()
-	// Several servers, or an earlier release, which says it elsewhere: a reserve is renewed twice a second.
+	// Several servers, or an earlier release, which says it elsewhere: a reserve is renewed twice a
+	// second.
 	if s.options.RedisURL != "" || s.options.Release != "" {
 		<-time.After(4 * time.Second)
 		return
@@ -344,8 +345,8 @@ func (s *Stack) Eventually(what string, limit time.Duration, condition func() bo
 }
 
 // Slack is what waits have beyond their limits, which are those of a machine that has nothing else
-// to do: one that has keeps a process from its work for seconds. A wait that succeeds early has none
-// of it.
+// to do: one that has keeps a process from its work for seconds. A wait that succeeds early has
+// none of it.
 const Slack = 30 * time.Second
 
 // Eventually waits until the condition holds, or fails the test: after the limit, and Slack.
@@ -396,8 +397,8 @@ func (a Answer) JSON(t testing.TB, into any) {
 	}
 }
 
-// adminLimit bounds a call of the admin API: a change of thousands of tokens takes a busy machine more
-// than half a minute.
+// adminLimit bounds a call of the admin API: a change of thousands of tokens takes a busy machine
+// more than half a minute.
 const adminLimit = 2 * time.Minute
 
 // Admin calls the admin API of a gateway.

@@ -1,5 +1,5 @@
-// Package allinone is the whole pair in one process: a Redis of its own, the tokenstore, the gateway
-// and, while no token is known, a simulated upstream with demo tokens.
+// Package allinone is the whole pair in one process: a Redis of its own, the tokenstore, the
+// gateway and, while no token is known, a simulated upstream with demo tokens.
 package allinone
 
 import (

@@ -17,8 +17,9 @@ type Screen struct {
 	lines   *queue
 }
 
-// New makes a screen of an output, which Close ends: as wide as its terminal, or of any width where it is none.
-// There are colours on a terminal that has them, unless NO_COLOR is set. environ is os.Getenv.
+// New makes a screen of an output, which Close ends: as wide as its terminal, or of any width where
+// it is none. There are colours on a terminal that has them, unless NO_COLOR is set. environ is
+// os.Getenv.
 func New(output io.Writer, environ func(name string) string) *Screen {
 	s := &Screen{lines: newQueue(output), columns: func() int { return 0 }}
 	if !Is(output) {

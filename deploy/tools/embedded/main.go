@@ -3,7 +3,8 @@
 // of both services' configuration. The same keys stand in docker-compose.yml, which
 // passes them on, in .env.example, and in docs/configuration.md. What each pair of APIs
 // carries is docs/dialects.md, of the rows that tests play; docs/traps.md is made of the
-// rows that name the tests of each. `make generate` runs it, and a test fails when a file is not what it would make.
+// rows that name the tests of each. `make generate` runs it, and a test fails when a file is not
+// what it would make.
 package main
 
 import (

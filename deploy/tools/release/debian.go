@@ -63,7 +63,8 @@ func plant(tree string, each entry) error {
 	return copyFile(each.from, path, each.mode)
 }
 
-// setModes gives all of a tree the modes that it has on a machine, whatever the umask has made of them.
+// setModes gives all of a tree the modes that it has on a machine, whatever the umask has made of
+// them.
 func setModes(tree string) error {
 	return filepath.WalkDir(tree, func(path string, each fs.DirEntry, err error) error {
 		if err != nil {
@@ -109,8 +110,8 @@ Description: one API in front of a pool of upstream accounts and API keys
 }
 
 // maintainerScripts are what dpkg runs: systemd knows the units that there are, what ran goes on
-// with the new version, and nothing goes on without its program. A service that does not start again
-// leaves the package installed all the same.
+// with the new version, and nothing goes on without its program. A service that does not start
+// again leaves the package installed all the same.
 var maintainerScripts = map[string]string{
 	"postinst": `#!/bin/sh
 set -e

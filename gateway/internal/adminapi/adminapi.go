@@ -1,7 +1,7 @@
 // Package adminapi is the admin's REST API, /admin/api/…: tokens, client keys, logins,
-// upstreams, routes, prices, settings, backups, the request log, what was used, and why a token would be
-// chosen. It translates between JSON and the tokenstore's calls and decides nothing itself. People
-// script against it: keys, paths and status codes are a promise.
+// upstreams, routes, prices, settings, backups, the request log, what was used, and why a token
+// would be chosen. It translates between JSON and the tokenstore's calls and decides nothing
+// itself. People script against it: keys, paths and status codes are a promise.
 //
 // A write with `If-Match` is carried out only when the object still has that
 // version (its `version`, and the ETag of every answer that shows one object);

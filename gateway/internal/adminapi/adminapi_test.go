@@ -212,7 +212,9 @@ func (s *store) PutPrices(ctx context.Context, r *tokenstorev1.PutPricesRequest,
 
 func (s *store) Query(ctx context.Context, r *tokenstorev1.QueryRequest, _ ...grpc.CallOption) (*tokenstorev1.QueryResponse, error) {
 	if s.log != nil {
-		return s.log(r), nil
+		if page := s.log(r); page != nil {
+			return page, nil
+		}
 	}
 	return ask[*tokenstorev1.QueryResponse](ctx, s, r)
 }
@@ -884,7 +886,7 @@ func TestBadRequests(t *testing.T) {
 		{"log time", "GET", "/admin/api/logs?from=yesterday", "", nil, "from", "a time such as"},
 		{"log stream", "GET", "/admin/api/logs?stream=perhaps", "", nil, "stream", "true or false"},
 		{"log prompts", "GET", "/admin/api/logs?prompts=some", "", nil, "prompts", "true or false"},
-		{"log format", "GET", "/admin/api/logs?format=xml", "", nil, "format", "csv, json wanted"},
+		{"log format", "GET", "/admin/api/logs?format=xml", "", nil, "format", "csv, json, jsonl wanted"},
 		{"log retried", "GET", "/admin/api/logs?retried=often", "", nil, "retried", "true or false"},
 		{"log time taken", "GET", "/admin/api/logs?min_total=long", "", nil, "min_total", "a length of time"},
 		{"log time taken, less than none", "GET", "/admin/api/logs?min_total=-1s", "", nil, "min_total", "a length of time"},

@@ -1,15 +1,23 @@
 package adminapi_test
 
 import (
+	"bytes"
 	"encoding/csv"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"carousel.internal/gateway/internal/logentry"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -96,5 +104,88 @@ func TestLogFile(t *testing.T) {
 				t.Error(header)
 			}
 		})
+	}
+}
+
+// The same requests as JSON: each is a line, as the list has it, with its attempts and without its
+// prompt or what is hidden of its headers.
+func TestLogLines(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		kept  int
+		query string
+		want  int
+	}{
+		"none":          {0, "", 0},
+		"several pages": {1500, "", 1500},
+		"too many":      {20_000, "", 10_000},
+		"the newest":    {2000, "&limit=900", 900},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStore()
+			var asked []*tokenstorev1.QueryRequest
+			s.log = longLog(c.kept, &asked)
+			w := send(t, s, "GET", "/admin/api/logs?format=jsonl&model=m&prompts=true"+c.query, key, "")
+			lines := json.NewDecoder(w.Body)
+			for i := range c.want {
+				var entry logentry.Entry
+				if err := lines.Decode(&entry); err != nil || entry.ID != fmt.Sprint("r", i) || *entry.Error != "a, \"b\"" {
+					t.Fatalf("line %d: %+v, %v", i, entry, err)
+				}
+			}
+			if rest := lines.More(); rest {
+				t.Error("there is more")
+			}
+			for _, each := range asked {
+				if each.GetModel() != "m" || !each.GetOmitPrompts() || each.GetLimit() > 1000 {
+					t.Errorf("asked %v", each)
+				}
+			}
+			if header := w.Header(); header.Get("Content-Type") != "application/jsonl" || header.Get("Content-Disposition") != `attachment; filename="requests.jsonl"` {
+				t.Error(header)
+			}
+		})
+	}
+	s := newStore()
+	s.log = func(*tokenstorev1.QueryRequest) *tokenstorev1.QueryResponse {
+		return &tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{{
+			Id: "r1", MaskedSecret: "sk-a…9Z", ClientHeaders: []*tokenstorev1.LogHeader{{Name: "Authorization", Hidden: true, Value: "Bearer secret"}},
+		}}}
+	}
+	list := object(t, send(t, s, "GET", "/admin/api/logs", key, "").Body.Bytes())["logs"].([]any)
+	line := send(t, s, "GET", "/admin/api/logs?format=jsonl", key, "").Body.Bytes()
+	if diff := cmp.Diff(list[0], any(object(t, line))); diff != "" || bytes.Contains(line, []byte("Bearer secret")) {
+		t.Errorf("%s, %s", line, diff)
+	}
+}
+
+// A file whose rest the store can't tell is no file: before it has begun there is an error in its place,
+// after that its connection is cut.
+func TestLogFileThatBreaksOff(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"csv", "jsonl"} {
+		for good, cut := range map[int]bool{0: false, 1: true} {
+			s := newStore()
+			s.err = status.Error(codes.Unavailable, "away")
+			var asked []*tokenstorev1.QueryRequest
+			all := longLog(3000, &asked)
+			s.log = func(r *tokenstorev1.QueryRequest) *tokenstorev1.QueryResponse {
+				if len(asked) == good {
+					return nil
+				}
+				return all(r)
+			}
+			func() {
+				defer func() {
+					if cause, _ := recover().(error); errors.Is(cause, http.ErrAbortHandler) != cut {
+						t.Errorf("%s after %d pages: %v", format, good, cause)
+					}
+				}()
+				if w := send(t, s, "GET", "/admin/api/logs?format="+format, key, ""); w.Code != http.StatusServiceUnavailable || w.Header().Get("Content-Disposition") != "" {
+					t.Errorf("%s after %d pages: %d %v", format, good, w.Code, w.Header())
+				}
+			}()
+		}
 	}
 }

@@ -17,8 +17,8 @@ import (
 
 var logStatuses = map[string]string{"success": "success", "failure": "failure"}
 
-// logFormats are the forms in which the log is answered.
-var logFormats = map[string]string{"json": "json", "csv": "csv"}
+// logFormats are the forms in which the log is answered: nil is a page of it, the others are files.
+var logFormats = map[string]*logForm{"json": nil, "csv": &logCSV, "jsonl": &logLines}
 
 // GET /admin/api/logs
 func (a *API) queryLogs(c *gin.Context) error {
@@ -29,14 +29,12 @@ func (a *API) queryLogs(c *gin.Context) error {
 	if q.err != nil {
 		return q.err
 	}
-	if format == "csv" {
-		return a.logFile(c, request)
+	if format != nil {
+		return a.logFile(c, request, *format)
 	}
-	ctx, cancel := a.Call(c)
-	defer cancel()
-	page, err := a.Logs.Query(ctx, request)
+	page, err := a.logPage(c, request)
 	if err != nil {
-		return storeerr.Translate(err)
+		return err
 	}
 	logs := make([]logentry.Entry, 0, len(page.GetEntries()))
 	for _, entry := range page.GetEntries() {

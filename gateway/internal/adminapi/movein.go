@@ -21,8 +21,8 @@ type MoveIns interface {
 	Write(ctx context.Context, format string) (movein.Written, error)
 }
 
-// POST /admin/api/move-in: a form with files, or a body that is one. With `dry_run` it only tells what
-// would become of each thing in them.
+// POST /admin/api/move-in: a form with files, or a body that is one. With `dry_run` it only tells
+// what would become of each thing in them.
 func (a *API) moveIn(c *gin.Context) error {
 	q := queryOf(c, "dry_run", "format", "name")
 	dryRun, format, name := choice(q, "dry_run", switches), q.text("format"), cmp.Or(q.text("name"), "file")

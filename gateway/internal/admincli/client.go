@@ -98,7 +98,8 @@ func (c *client) call(ctx context.Context, method, path string, query url.Values
 	return answer, err
 }
 
-// callWithin is call for one that may take as long as is said. It returns the answer's headers, too.
+// callWithin is call for one that may take as long as is said. It returns the answer's headers,
+// too.
 func (c *client) callWithin(
 	ctx context.Context, timeout time.Duration, method, path string, query url.Values, header http.Header, body []byte,
 ) ([]byte, http.Header, error) {

@@ -44,8 +44,8 @@ func (s *session) listDestinations() *cobra.Command {
 	})
 }
 
-// destinationChange are the flags that say what a destination is. What is secret comes from files: a
-// command line can be read by every process of the machine.
+// destinationChange are the flags that say what a destination is. What is secret comes from files:
+// a command line can be read by every process of the machine.
 type destinationChange struct {
 	flags                                          *pflag.FlagSet
 	urlFile, secretFile                            *string

@@ -43,8 +43,8 @@ func (s *session) givenOrTypedKey(ctx context.Context) (secret.Value, error) {
 	return key, err
 }
 
-// keyToKeep is the key of a context that is to be kept. It may be another gateway's, and so is never
-// the one that a gateway here has.
+// keyToKeep is the key of a context that is to be kept. It may be another gateway's, and so is
+// never the one that a gateway here has.
 func (s *session) keyToKeep(ctx context.Context) (secret.Value, error) {
 	if s.keyFileName() != "" {
 		return s.keyFromFile(ctx, s.keyFileName())

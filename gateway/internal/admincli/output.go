@@ -44,7 +44,8 @@ func (o *output) define(c *cobra.Command) {
 }
 
 // show prints an answer of the API. rows leads to the lists in it, of which CSV has the objects,
-// such as "pools.accounts"; it is empty where the answer is one object. people prints it as a table.
+// such as "pools.accounts"; it is empty where the answer is one object. people prints it as a
+// table.
 func (s *session) show(answer []byte, rows string, people func() error) error {
 	switch s.form {
 	case asJSON:

@@ -57,7 +57,8 @@ type priceImport struct {
 	} `json:"skipped"`
 }
 
-// tellPriceImport prints what an import did. It fails when rows of a file of one's own were skipped.
+// tellPriceImport prints what an import did. It fails when rows of a file of one's own were
+// skipped.
 func (s *session) tellPriceImport(answer []byte, format string) error {
 	report, err := read[priceImport](answer, nil)
 	if err != nil {

@@ -42,7 +42,8 @@ type loginLink struct {
 }
 
 // LoginLink makes the secret of a link that opens one session, within LoginLinkLife and on this
-// replica, for whoever shows it instead of the admin token. The link before it is wrong from now on.
+// replica, for whoever shows it instead of the admin token. The link before it is wrong from now
+// on.
 func (g *Gate) LoginLink() string {
 	secret := rand.Text()
 	hash := sha256.Sum256([]byte(secret))

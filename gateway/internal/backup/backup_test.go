@@ -121,8 +121,8 @@ func TestAFileIsOneOfAge(t *testing.T) {
 	}
 }
 
-// A file that is not whole, or not as it was, is refused before anything of it is restored; and so is
-// a wrong passphrase.
+// A file that is not whole, or not as it was, is refused before anything of it is restored; and so
+// is a wrong passphrase.
 func TestWhatCannotBeOpened(t *testing.T) {
 	t.Parallel()
 	whole := made(t, &fakeStore{records: records(4)}).File

@@ -39,8 +39,8 @@ type Desk struct {
 	restored func(ctx context.Context)
 }
 
-// NewDesk makes one. restored is called when a restore has been carried out, before it is answered: it
-// brings this gateway up to date at once.
+// NewDesk makes one. restored is called when a restore has been carried out, before it is answered:
+// it brings this gateway up to date at once.
 func NewDesk(store Store, restored func(ctx context.Context)) *Desk {
 	return &Desk{store: store, vault: newVault(workFactor), restored: restored}
 }

@@ -19,8 +19,8 @@ import (
 )
 
 // The file is one of age with a passphrase, which seals its content in chunks, and its end, so that
-// nothing can be changed or cut off. The content is a line that says what it is, and then each record
-// with its length in front.
+// nothing can be changed or cut off. The content is a line that says what it is, and then each
+// record with its length in front.
 
 const (
 	// intro is the first line of age's files, title that of the content.
@@ -152,8 +152,8 @@ func whyNot(ctx context.Context, err error) error {
 	}
 }
 
-// next returns the next record and about how many bytes it has; io.EOF behind the last one of a whole
-// file.
+// next returns the next record and about how many bytes it has; io.EOF behind the last one of a
+// whole file.
 func (o *opened) next() (*tokenstorev1.BackupRecord, int, error) {
 	record := &tokenstorev1.BackupRecord{}
 	err := protodelim.UnmarshalOptions{MaxSize: maxRecord}.UnmarshalFrom(o.content, record)

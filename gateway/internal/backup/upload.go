@@ -31,8 +31,8 @@ const (
 // Uploads reads forms with files of backups, large ones by way of the disk.
 type Uploads struct{ spooler *reqbody.Spooler }
 
-// NewUploads makes one. One file of the largest size is taken at a time: in a container the folder of
-// temporary files lies in memory.
+// NewUploads makes one. One file of the largest size is taken at a time: in a container the folder
+// of temporary files lies in memory.
 func NewUploads() *Uploads { return &Uploads{reqbody.NewSpooler("", maxForm)} }
 
 // Upload is a form with the file of a backup.
@@ -125,7 +125,8 @@ func (u *Upload) File() (io.Reader, error) {
 	return nil, refusal(FileField, errors.New("the file of a backup is missing"))
 }
 
-// Sealed is the file in base64, for a form that sends it again; empty where it is too large for that.
+// Sealed is the file in base64, for a form that sends it again; empty where it is too large for
+// that.
 func (u *Upload) Sealed() string {
 	file, err := u.File()
 	if err != nil {

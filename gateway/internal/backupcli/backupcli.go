@@ -1,5 +1,5 @@
-// Package backupcli is what the commands `backup` and `restore` do: calls of the admin API, and files.
-// How commands are read and plans are printed is for others.
+// Package backupcli is what the commands `backup` and `restore` do: calls of the admin API, and
+// files. How commands are read and plans are printed is for others.
 package backupcli
 
 import (
@@ -25,8 +25,8 @@ import (
 // the API's own words.
 type Call func(ctx context.Context, method, path string, header http.Header, body []byte) (answer []byte, told http.Header, err error)
 
-// Make has a backup made and returns the sealed file, and what it lacks because the store can't read
-// it: of each kind the first names.
+// Make has a backup made and returns the sealed file, and what it lacks because the store can't
+// read it: of each kind the first names.
 func Make(ctx context.Context, call Call, passphrase secret.Value) ([]byte, backupform.Unreadable, error) {
 	var lacks backupform.Unreadable
 	if err := backupform.CheckPassphrase(passphrase.Reveal()); err != nil {
@@ -65,8 +65,8 @@ func Lacks(unreadable backupform.Unreadable) string {
 	return "not in the backup, because the store could not read it when it was made: " + strings.Join(parts, "; ")
 }
 
-// Save writes a backup to a new file, which only its owner can read: whole, or not at all. One that is
-// there already stays as it is.
+// Save writes a backup to a new file, which only its owner can read: whole, or not at all. One that
+// is there already stays as it is.
 func Save(path string, file []byte) (err error) {
 	temporary, err := os.CreateTemp(filepath.Dir(path), ".carousel-backup-*")
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package backupform is the form in which backups and restores are spoken of, for the admin API, the
-// pages and the command line: a restore's plan, the rules of passphrases, a file's name. It does no
-// I/O.
+// Package backupform is the form in which backups and restores are spoken of, for the admin API,
+// the pages and the command line: a restore's plan, the rules of passphrases, a file's name. It
+// does no I/O.
 package backupform
 
 import (

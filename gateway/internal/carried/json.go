@@ -97,7 +97,8 @@ func textOf(s *rawjson.Scanner) string {
 	return s.Text()
 }
 
-// countOf consumes a value; of what is no count nothing is told. The largest is told of larger ones.
+// countOf consumes a value; of what is no count nothing is told. The largest is told of larger
+// ones.
 func countOf(s *rawjson.Scanner) int {
 	count, err := strconv.ParseInt(string(s.Skip()), 10, 32)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {

@@ -90,8 +90,8 @@ func (c *Catalog) refresh(ctx context.Context, before map[*entry]bool) (silent m
 	return silent
 }
 
-// Silent are the upstreams that have tokens and did not tell their models when they were last asked,
-// by name, and why.
+// Silent are the upstreams that have tokens and did not tell their models when they were last
+// asked, by name, and why.
 func (c *Catalog) Silent() map[string]error {
 	silent := map[string]error{}
 	reasons := c.silent.Load()

@@ -9,8 +9,8 @@ import (
 )
 
 // cursorTokens is what `POST /tokens/get` of cursor-api 0.3 and later answers, and what
-// `/tokens/set` takes. (Before, tokens were in a text file `.tokens`: a token and a checksum a line.
-// The file of later versions is in a form of Rust's memory, which differs between builds.)
+// `/tokens/set` takes. (Before, tokens were in a text file `.tokens`: a token and a checksum a
+// line. The file of later versions is in a form of Rust's memory, which differs between builds.)
 type cursorTokens struct {
 	Tokens []json.RawMessage `json:"tokens"`
 }

@@ -153,8 +153,8 @@ const (
 	maxShare    = 1000
 )
 
-// needless tells whether the name is found without a route: it is what its upstreams call the model,
-// and no target comes before another.
+// needless tells whether the name is found without a route: it is what its upstreams call the
+// model, and no target comes before another.
 func (w *way) needless() bool {
 	for _, each := range w.targets {
 		if each.Model != w.match || each.Priority != w.targets[0].Priority || each.Weight != w.targets[0].Weight {
@@ -194,8 +194,8 @@ func (d *draft) finish() Plan {
 	return d.plan
 }
 
-// proxyOf is a proxy as tokens have them, and what is to be said of it. "direct" and "none", by which
-// some go past a proxy of all, are no proxy.
+// proxyOf is a proxy as tokens have them, and what is to be said of it. "direct" and "none", by
+// which some go past a proxy of all, are no proxy.
 func proxyOf(text string) (secret.Value, string) {
 	switch text = strings.TrimSpace(text); strings.ToLower(text) {
 	case "":

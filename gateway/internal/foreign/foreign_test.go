@@ -19,10 +19,10 @@ import (
 var update = flag.Bool("update", false, "write testdata/*.plan")
 
 // The files in testdata have the form that the programs write, with keys that are made up; each
-// says which program and version that is (of cursor-api's and CLIProxyAPI's JSON: cursor-api 0.4, and
-// a login of CLIProxyAPI 7.2 and one of its forks with Cursor; sub2api.json: sub2api of August 2026;
-// gpt-load-groups.json: `GET /api/groups` of gpt-load 1.4, with keys). The databases are made of the
-// .sql beside them. X.plan is what becomes of X.
+// says which program and version that is (of cursor-api's and CLIProxyAPI's JSON: cursor-api 0.4,
+// and a login of CLIProxyAPI 7.2 and one of its forks with Cursor; sub2api.json: sub2api of August
+// 2026; gpt-load-groups.json: `GET /api/groups` of gpt-load 1.4, with keys). The databases are made
+// of the .sql beside them. X.plan is what becomes of X.
 var fixtures = []struct{ file, format string }{
 	{"litellm.yaml", "litellm"},
 	{"cliproxyapi.yaml", "cliproxyapi"},

@@ -10,8 +10,8 @@ import (
 	"carousel.internal/proto/service/secret"
 )
 
-// loadGroup is a group of gpt-load 1.x, as its API tells it and its database has it: an upstream with
-// its keys.
+// loadGroup is a group of gpt-load 1.x, as its API tells it and its database has it: an upstream
+// with its keys.
 type loadGroup struct {
 	at        string
 	Name      string            `json:"name"`
@@ -241,8 +241,8 @@ func loadPlace(kind, url string) (driver, base string, notes []string, why strin
 	return "", "", nil, "no driver of Carousel speaks with " + shown(kind)
 }
 
-// versioned is an address as the OpenAI driver wants it: with the API's version, which gateways that
-// pass paths on leave to their clients.
+// versioned is an address as the OpenAI driver wants it: with the API's version, which gateways
+// that pass paths on leave to their clients.
 func versioned(base string) string {
 	if address, ok := strings.CutPrefix(base, "https://"); ok && !strings.Contains(address, "/") || strings.Count(base, "/") == 2 {
 		return base + "/v1"
@@ -268,8 +268,8 @@ func sortedKeys(of map[string]scalar) []string {
 	return keys
 }
 
-// loadChannels are the channels of 2.x that a driver speaks with, without hyphens and underlines, and
-// whose they are; those that have but an address of their own are nobody's.
+// loadChannels are the channels of 2.x that a driver speaks with, without hyphens and underlines,
+// and whose they are; those that have but an address of their own are nobody's.
 var loadChannels = map[string]string{
 	openai: openai, anthropic: anthropic, "gemini": "gemini", "deepseek": "deepseek", "openrouter": "openrouter", "groq": "groq",
 	"mistral": "mistral", "xai": "xai", "cerebras": "cerebras", "siliconflow": "siliconflow", "moonshotai": "moonshot-cn",

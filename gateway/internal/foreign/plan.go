@@ -1,9 +1,10 @@
-// Package foreign reads what other gateways keep: their configuration, exports and databases. Of each
-// file it makes a plan, which says item by item what Carousel can take over, what it takes over in
-// another form, and what it can't, and why. It is pure: bytes become a plan, and nothing is asked or
-// changed.
+// Package foreign reads what other gateways keep: their configuration, exports and databases. Of
+// each file it makes a plan, which says item by item what Carousel can take over, what it takes
+// over in another form, and what it can't, and why. It is pure: bytes become a plan, and nothing is
+// asked or changed.
 //
-// What is secret is in secret.Value alone. No reason repeats what a file says of one, nor do errors.
+// What is secret is in secret.Value alone. No reason repeats what a file says of one, nor do
+// errors.
 package foreign
 
 import "carousel.internal/proto/service/secret"
@@ -27,8 +28,8 @@ type File struct {
 	Content []byte
 }
 
-// Plan is what of some files is taken over. Items are in the order in which they stand in the files,
-// but that routes come after what they are made of.
+// Plan is what of some files is taken over. Items are in the order in which they stand in the
+// files, but that routes come after what they are made of.
 type Plan struct {
 	Files []Read
 	Items []Item

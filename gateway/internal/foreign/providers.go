@@ -9,8 +9,8 @@ const (
 	cursor    = "cursor"
 )
 
-// compatible are providers that have an address of the OpenAI API, beside those that the pages offer,
-// by the names that other gateways have for them.
+// compatible are providers that have an address of the OpenAI API, beside those that the pages
+// offer, by the names that other gateways have for them.
 var compatible = map[string]string{
 	"cerebras":      "https://api.cerebras.ai/v1",
 	"cohere":        "https://api.cohere.ai/compatibility/v1",

@@ -100,8 +100,8 @@ func elements(list *yaml.Node) []*yaml.Node {
 // line says where a node stands.
 func line(node *yaml.Node) string { return "line " + strconv.Itoa(node.Line) }
 
-// scalar is a text, number or truth as it is written; of anything else it is empty. Files that people
-// write have numbers in quotes, and texts without.
+// scalar is a text, number or truth as it is written; of anything else it is empty. Files that
+// people write have numbers in quotes, and texts without.
 type scalar string
 
 // UnmarshalYAML implements yaml.Unmarshaler.

@@ -35,8 +35,8 @@ func Written() []string {
 	return names
 }
 
-// Write writes a pool in a format, and says what of it can't be in there. Logins of Cursor can't: none
-// of these gateways has a place for them.
+// Write writes a pool in a format, and says what of it can't be in there. Logins of Cursor can't:
+// none of these gateways has a place for them.
 func Write(format string, pool Pool) (file []byte, left []string, err error) {
 	write, known := writers[format]
 	if !known {

@@ -94,6 +94,7 @@ func (s *server) finish(c *gin.Context, x *exchange) {
 	if last := c.Errors.Last(); last != nil {
 		failure := chat.AsError(last.Err)
 		s.renderError(c, failure)
+		x.cut = x.cut || errors.Is(last.Err, http.ErrAbortHandler)
 		level = levelOf(failure.Kind)
 		x.line.ErrorKind, x.line.Error = string(failure.Kind), failure.Error()
 		s.Metrics.Errors.WithLabelValues(x.line.ErrorKind).Inc()

@@ -188,7 +188,8 @@ func TestAnAnswerInTheBackgroundIsFoundAfterAHangUp(t *testing.T) {
 	}
 }
 
-// Trap 57: a request that goes on with what is kept here reaches the relay as one that has all of it.
+// Trap 57: a request that goes on with what is kept here reaches the relay as one that has all of
+// it.
 func TestTrap57AConversationGoesOn(t *testing.T) {
 	t.Parallel()
 	for _, stream := range []bool{false, true} {

@@ -11,9 +11,9 @@ import (
 	"carousel.internal/proto/service/tracing"
 )
 
-// beginTrace begins the span of a request of the API, in the trace that its client names if it does.
-// Pages, the admin API and probes are not traced. A path that no route is for can hold anything, and
-// is not told; nor are queries, addresses and names of clients.
+// beginTrace begins the span of a request of the API, in the trace that its client names if it
+// does. Pages, the admin API and probes are not traced. A path that no route is for can hold
+// anything, and is not told; nor are queries, addresses and names of clients.
 func (s *server) beginTrace(c *gin.Context, x *exchange) {
 	route := c.FullPath()
 	if !s.Tracer.On() || route == "" || !s.belowV1(c.Request.URL.Path) {

@@ -6,6 +6,8 @@ package jsonapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -62,7 +64,35 @@ const (
 // Attach writes a file to be kept under a name. A large one may take its time.
 func Attach(c *gin.Context, name string, file []byte) {
 	c.Header("Content-Disposition", `attachment; filename="`+name+`"`)
-	write(c, http.StatusOK, "application/octet-stream", file, writeTimeout+time.Duration(len(file)/leastRate)*time.Second)
+	write(c, http.StatusOK, "application/octet-stream", file, timeFor(file))
+}
+
+// Begin begins a file to be kept under a name, which is sent as it is written. Where it can't be
+// ended the handler returns Unfinished.
+func Begin(c *gin.Context, name, contentType string) io.Writer {
+	header := c.Writer.Header()
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	header.Set("X-Content-Type-Options", "nosniff")
+	c.Status(http.StatusOK)
+	return pieces{c.Writer}
+}
+
+// Unfinished is the error of an answer that has begun and can't go on: its connection is cut, so that
+// the client does not take what it got for the whole.
+func Unfinished(err error) error { return errors.Join(err, http.ErrAbortHandler) }
+
+// pieces writes a file piece by piece, each of which may take its time.
+type pieces struct{ to http.ResponseWriter }
+
+func (p pieces) Write(piece []byte) (int, error) {
+	// A writer without deadlines (a recorder) is no reason to fail.
+	_ = http.NewResponseController(p.to).SetWriteDeadline(time.Now().Add(timeFor(piece)))
+	return p.to.Write(piece)
+}
+
+func timeFor(piece []byte) time.Duration {
+	return writeTimeout + time.Duration(len(piece)/leastRate)*time.Second
 }
 
 // Write writes a whole body.

@@ -110,8 +110,8 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, from caller.Calle
 	return nil
 }
 
-// read reads a request's body, and whether it calls a tool. It refuses what is more than one request:
-// each is to have its turn, and an id of its own, by which what it changes is undone.
+// read reads a request's body, and whether it calls a tool. It refuses what is more than one
+// request: each is to have its turn, and an id of its own, by which what it changes is undone.
 func read(w http.ResponseWriter, r *http.Request) (body []byte, calls bool, err error) {
 	if body, err = reqbody.ReadAll(w, r, maxBody); err != nil {
 		return nil, false, err

@@ -452,8 +452,8 @@ func TestTurnsOfOneKey(t *testing.T) {
 	}
 }
 
-// A key that has called as many tools as it may make requests a minute is refused the next, and what
-// calls no tool is not.
+// A key that has called as many tools as it may make requests a minute is refused the next, and
+// what calls no tool is not.
 func TestCallsAMinute(t *testing.T) {
 	t.Parallel()
 	server := mcp.New(full(), "test", slog.New(slog.DiscardHandler))

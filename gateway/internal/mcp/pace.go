@@ -9,8 +9,8 @@ import (
 	"carousel.internal/gateway/internal/chat"
 )
 
-// maxPace is how many calls of tools one caller may make within paceTime: a key, or the admin. A key
-// that is limited to fewer requests a minute may make as many as these.
+// maxPace is how many calls of tools one caller may make within paceTime: a key, or the admin. A
+// key that is limited to fewer requests a minute may make as many as these.
 const (
 	maxPace  = 600
 	paceTime = time.Minute

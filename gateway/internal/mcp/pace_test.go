@@ -8,8 +8,8 @@ import (
 	"carousel.internal/gateway/internal/chat"
 )
 
-// Of a key as many calls count as it may make requests a minute, and of nobody more than 600; in any
-// minute, not those of a clock. A call that is refused does not count.
+// Of a key as many calls count as it may make requests a minute, and of nobody more than 600; in
+// any minute, not those of a clock. A call that is refused does not count.
 func TestPace(t *testing.T) {
 	t.Parallel()
 	limited := func(limits ...caller.Limit) caller.Caller {

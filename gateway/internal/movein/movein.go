@@ -1,7 +1,7 @@
-// Package movein moves what other gateways keep into this one: a plan that foreign has made of files is
-// held against what is here, and carried out by the calls that admins' own changes take. What is here
-// stays as it is; so what is moved in twice is taken once. The way out is here, too: the pool in the
-// form of another gateway.
+// Package movein moves what other gateways keep into this one: a plan that foreign has made of
+// files is held against what is here, and carried out by the calls that admins' own changes take.
+// What is here stays as it is; so what is moved in twice is taken once. The way out is here, too:
+// the pool in the form of another gateway.
 package movein
 
 import (
@@ -57,8 +57,8 @@ func (d *Desk) Plan(ctx context.Context, wanted Wanted) (Report, error) {
 	return reportOf(plan, false), err
 }
 
-// Apply moves the files in, and returns what it did and how that is undone, as far as it can be: nil
-// where nothing can. With an error some of it may have been done.
+// Apply moves the files in, and returns what it did and how that is undone, as far as it can be:
+// nil where nothing can. With an error some of it may have been done.
 func (d *Desk) Apply(ctx context.Context, wanted Wanted) (Report, *tokenstorev1.AuditUndo, error) {
 	plan, err := d.plan(ctx, wanted)
 	if err != nil {

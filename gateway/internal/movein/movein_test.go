@@ -241,7 +241,8 @@ func TestWhatIsHereStays(t *testing.T) {
 	}
 }
 
-// A token whose name another one has goes without; one that is none is left with the store's reason.
+// A token whose name another one has goes without; one that is none is left with the store's
+// reason.
 func TestNamesThatAreTaken(t *testing.T) {
 	t.Parallel()
 	bundle := `{"type":"sub2api-data","proxies":[],"accounts":[

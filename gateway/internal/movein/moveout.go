@@ -16,12 +16,13 @@ import (
 // Written is the pool in the form of another gateway.
 type Written struct {
 	File []byte
-	// Count is how many tokens were exported, Left how many of them are not in the file: the format has
-	// no place for them, or the store can't read them.
+	// Count is how many tokens were exported, Left how many of them are not in the file: the format
+	// has no place for them, or the store can't read them.
 	Count, Left int
 }
 
-// Write writes all tokens and routes in a format that foreign.Written lists. Errors are *chat.Error.
+// Write writes all tokens and routes in a format that foreign.Written lists. Errors are
+// *chat.Error.
 func (d *Desk) Write(ctx context.Context, format string) (Written, error) {
 	export, err := d.tokens.ExportTokens(ctx, &tokenstorev1.ExportTokensRequest{Format: tokenstorev1.TokenFileFormat_TOKEN_FILE_FORMAT_JSON})
 	if err != nil {

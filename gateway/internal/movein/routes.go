@@ -11,8 +11,8 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-// settleRoutes finds the plan's routes among those that are here, by what they match. A name that leads
-// elsewhere already goes on doing so.
+// settleRoutes finds the plan's routes among those that are here, by what they match. A name that
+// leads elsewhere already goes on doing so.
 func settleRoutes(plan *foreign.Plan, here []*tokenstorev1.Route) {
 	byMatch, names := map[string]*tokenstorev1.Route{}, foreign.NameSet{}
 	for _, each := range here {

@@ -15,8 +15,8 @@ import (
 // previewed is how many tokens the tokenstore names in one preview.
 const previewed = 200
 
-// settleTokens asks the tokenstore what would become of each token. One that is known stays as it is:
-// an admin may have changed it since. One whose alias another token has goes without.
+// settleTokens asks the tokenstore what would become of each token. One that is known stays as it
+// is: an admin may have changed it since. One whose alias another token has goes without.
 func (d *Desk) settleTokens(ctx context.Context, plan *foreign.Plan) error {
 	unnamed := func(item *foreign.Item) element {
 		it := elementOf(item, plan)

@@ -22,8 +22,8 @@ const (
 // FileField is the field of a form that files are in. There may be several.
 const FileField = "file"
 
-// Files reads the files of a request: those of a form, or a body that is one file, called name. Errors
-// are *chat.Error, or the context's.
+// Files reads the files of a request: those of a form, or a body that is one file, called name.
+// Errors are *chat.Error, or the context's.
 func Files(w http.ResponseWriter, r *http.Request, name string) ([]foreign.File, error) {
 	body, err := reqbody.ReadAll(w, r, maxForm)
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-// settleUpstreams finds the plan's upstreams among those that are here: by driver and address, not by
-// name. The others get names that nobody has. With one that no driver can be made of its tokens and
-// targets are left, too.
+// settleUpstreams finds the plan's upstreams among those that are here: by driver and address, not
+// by name. The others get names that nobody has. With one that no driver can be made of its tokens
+// and targets are left, too.
 func (d *Desk) settleUpstreams(plan *foreign.Plan, here []*tokenstorev1.Upstream) {
 	refused := map[*foreign.Upstream]string{}
 	for i := range plan.Items {

@@ -39,8 +39,8 @@ var (
 	ErrClosed = errors.New("nobody is told any more")
 )
 
-// Versions returns a version of each part, by the part's name: another one when it has changed. With
-// an error, anything may have.
+// Versions returns a version of each part, by the part's name: another one when it has changed.
+// With an error, anything may have.
 type Versions func(ctx context.Context) (map[string]string, error)
 
 // Desk knows who listens. It is safe for concurrent use.
@@ -215,8 +215,8 @@ func (l *Listener) hear(changed []string) {
 	}
 }
 
-// Next waits until there is something to tell and returns the parts that have changed: none, now and
-// then, when nothing has. It is false when the listener is over, or ctx is.
+// Next waits until there is something to tell and returns the parts that have changed: none, now
+// and then, when nothing has. It is false when the listener is over, or ctx is.
 func (l *Listener) Next(ctx context.Context) (changed []string, ok bool) {
 	select {
 	case <-ctx.Done():

@@ -2,8 +2,8 @@ package pricing
 
 import "carousel.internal/gateway/internal/nullable"
 
-// Form is a price as the REST API shows it. Its rates are US dollars for a million tokens, as texts,
-// so that none loses a digit; null where one is not listed.
+// Form is a price as the REST API shows it. Its rates are US dollars for a million tokens, as
+// texts, so that none loses a digit; null where one is not listed.
 type Form struct {
 	Match          string  `json:"match"`
 	Upstream       string  `json:"upstream"`

@@ -161,8 +161,8 @@ func byReset(a, b Account) int {
 	}
 }
 
-// LeastFirst puts the accounts into the order of what is left of their limits, least first. Those that
-// serve nobody, or have no limit that is known, are last, as they were.
+// LeastFirst puts the accounts into the order of what is left of their limits, least first. Those
+// that serve nobody, or have no limit that is known, are last, as they were.
 func (p *Pool) LeastFirst(now time.Time) {
 	type ranked struct {
 		Account

@@ -133,8 +133,8 @@ func (c *conversation) unseal(failure *upstream.Failure) bool {
 	return true
 }
 
-// transmit implements cargo. It passes an answer on as it comes. Leaving the loop ends the upstream's
-// call: that is a driver's promise.
+// transmit implements cargo. It passes an answer on as it comes. Leaving the loop ends the
+// upstream's call: that is a driver's promise.
 func (c *conversation) transmit(ctx context.Context, credential upstream.Credential) *upstream.Failure {
 	call := c.callWith(credential)
 	c.keeping(call)

@@ -13,8 +13,8 @@ import (
 	"carousel.internal/proto/service/tracing"
 )
 
-// What a trace has of a request are two spans for each attempt: the wait for a lease, and the call of
-// the upstream by the conventions for generative AI. Neither has anything that was asked or
+// What a trace has of a request are two spans for each attempt: the wait for a lease, and the call
+// of the upstream by the conventions for generative AI. Neither has anything that was asked or
 // answered, nor a secret: tokens are told by their ids. Where a request is not traced its spans are
 // nil, and nothing is done.
 

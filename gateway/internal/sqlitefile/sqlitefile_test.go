@@ -136,7 +136,8 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
-// Of a file that ends early all rows are read, or it is damaged: never some rows as if they were all.
+// Of a file that ends early all rows are read, or it is damaged: never some rows as if they were
+// all.
 func TestFilesThatEndEarly(t *testing.T) {
 	t.Parallel()
 	content := database(t)

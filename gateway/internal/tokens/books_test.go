@@ -207,8 +207,8 @@ func TestTheStoreKnowsOfAllThatMayBeUsed(t *testing.T) {
 	})
 }
 
-// A statement that the store has deferred is none that it has carried out: what is held stands no longer for it, more may
-// be asked for, and the book stays until the next one.
+// A statement that the store has deferred is none that it has carried out: what is held stands no
+// longer for it, more may be asked for, and the book stays until the next one.
 func TestADeferredStatementConfirmsNothing(t *testing.T) {
 	t.Parallel()
 	b, now := newBooks(func() {}), time.Now()

@@ -505,7 +505,8 @@ func TestSetAside(t *testing.T) {
 	})
 }
 
-// What waits for the store waits on while the pool of some upstream goes away, and no longer when the store does.
+// What waits for the store waits on while the pool of some upstream goes away, and no longer when
+// the store does.
 func TestSetAsideWhilePoolsGoAway(t *testing.T) {
 	metered(t, newFakeKey(plenty), func(t *testing.T, r *rig, k *keyed) {
 		setAside := func() <-chan bool {

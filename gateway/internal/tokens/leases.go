@@ -255,8 +255,8 @@ type Outage struct {
 // reserve.
 func (l *Leases) Outage() *Outage { return l.reserve.present() }
 
-// PoolsAway are the upstreams whose pools can't be reached while others can: their requests are served
-// from the reserve.
+// PoolsAway are the upstreams whose pools can't be reached while others can: their requests are
+// served from the reserve.
 func (l *Leases) PoolsAway() []string { return l.reserve.poolsAway() }
 
 // ServedAlone returns how long the reserve has served in outages that are over.

@@ -85,8 +85,8 @@ func TestNothingIsTakenAheadWhileOthersWait(t *testing.T) {
 	})
 }
 
-// Where the store lends fewer than are asked for, it needs the rest for others: for a second a stock
-// is no larger than that.
+// Where the store lends fewer than are asked for, it needs the rest for others: for a second a
+// stock is no larger than that.
 func TestAStockIsNoLargerThanWhatIsLent(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -56,8 +56,8 @@ func (r *reserve) untilOf(upstream string) time.Time {
 	return r.until
 }
 
-// note tells that an outage begins: those that wait look whether it concerns them. It is called before the
-// outage is noted; mu is held.
+// note tells that an outage begins: those that wait look whether it concerns them. It is called
+// before the outage is noted; mu is held.
 func (r *reserve) note() {
 	if !r.degraded() {
 		r.degradedSince = time.Now()
@@ -75,8 +75,8 @@ func (r *reserve) noteEnd() {
 	}
 }
 
-// beginOf begins an outage of one pool, unless there is one: its requests are served from the reserve
-// from now on, and all others by the store.
+// beginOf begins an outage of one pool, unless there is one: its requests are served from the
+// reserve from now on, and all others by the store.
 func (r *reserve) beginOf(upstream string, why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -93,8 +93,9 @@ func TestWhoWaitsForAnotherPoolWaitsOn(t *testing.T) {
 	})
 }
 
-// The store says with each reservation which pools are away: one begins to be, goes on, and is back. What the
-// reserve was used for it hears only then; and what is held of it lasts no longer meanwhile.
+// The store says with each reservation which pools are away: one begins to be, goes on, and is
+// back. What the reserve was used for it hears only then; and what is held of it lasts no longer
+// meanwhile.
 func TestAPoolIsBackWhenTheStoreSaysSo(t *testing.T) {
 	runReserved(t, func(t *testing.T, r *rig, s *fakeSession) {
 		away := &tokenstorev1.Reserve{AwayUpstreams: []string{demand.Upstream}}
@@ -147,8 +148,8 @@ func TestAPoolThatIsAwayWithoutReserve(t *testing.T) {
 	})
 }
 
-// Uses of the reserve that the store has deferred are said again, in their order, when the pool is back; meanwhile
-// it counts as away. Those of other pools are not said again.
+// Uses of the reserve that the store has deferred are said again, in their order, when the pool is
+// back; meanwhile it counts as away. Those of other pools are not said again.
 func TestDeferredUsesAreSaidAgain(t *testing.T) {
 	runPoolAway(t, func(t *testing.T, r *rig, s *fakeSession, first *lease.Lease) {
 		r.store.mute.Store(true)
@@ -217,8 +218,8 @@ func (r *rig) takes(s *fakeSession, wanted lease.Demand, granted *tokenstorev1.L
 	return soon(r.t, answer, "a lease").lease
 }
 
-// A server that comes back may have lost what it was told last: of its pools all open leases are renewed, until that
-// succeeds, whether a reserve is kept or not; of others none is.
+// A server that comes back may have lost what it was told last: of its pools all open leases are
+// renewed, until that succeeds, whether a reserve is kept or not; of others none is.
 func TestOpenLeasesOfAPoolThatWasAwayAreRenewed(t *testing.T) {
 	for name, kept := range map[string]bool{"with a reserve": true, "without one": false} {
 		t.Run(name, func(t *testing.T) {
@@ -283,8 +284,8 @@ func TestAStockOfAPoolThatIsAwayGoesBack(t *testing.T) {
 	})
 }
 
-// A report, and a lease to be renewed, that the store has deferred are said again, a little later; the lease is not
-// taken for renewed.
+// A report, and a lease to be renewed, that the store has deferred are said again, a little later;
+// the lease is not taken for renewed.
 func TestWhatIsDeferredIsSaidAgain(t *testing.T) {
 	runReserved(t, func(t *testing.T, r *rig, s *fakeSession) {
 		r.store.mute.Store(true)

@@ -42,8 +42,8 @@ func (r *reserve) say(now time.Time) (*tokenstorev1.Reservation, []*tokenstorev1
 	return r.reservation(now), said
 }
 
-// sayable are the reports that can be said now, and those of pools that are away, which wait; mu is held.
-// The order within a pool is kept.
+// sayable are the reports that can be said now, and those of pools that are away, which wait; mu is
+// held. The order within a pool is kept.
 func (r *reserve) sayable() (now, later []*tokenstorev1.ReserveReport) {
 	if len(r.pools) == 0 {
 		return r.reports, nil
@@ -85,7 +85,8 @@ func (r *reserve) renew(again []*tokenstorev1.ReserveReport) {
 	r.asked, r.urgent = time.Time{}, true
 }
 
-// again implements sessionReserve. The pools count as away until a reservation's answer leaves them out.
+// again implements sessionReserve. The pools count as away until a reservation's answer leaves them
+// out.
 func (r *reserve) again(uses []*tokenstorev1.ReserveReport) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

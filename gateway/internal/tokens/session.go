@@ -128,8 +128,8 @@ type sessionBooks interface {
 	// say returns statements of the keys that demands charge, and of as many others that are
 	// due as a message holds.
 	say(now time.Time, demands []*tokenstorev1.Demand) []*tokenstorev1.KeyStatement
-	// confirm notes that the store has carried out statements, but for those of some keys, which it has
-	// deferred.
+	// confirm notes that the store has carried out statements, but for those of some keys, which it
+	// has deferred.
 	confirm(statements []*tokenstorev1.KeyStatement, deferred map[string]bool)
 	// take takes in what a key was granted, and charges it with that of the demands that it is
 	// for; false where this process has no such book.
@@ -456,8 +456,8 @@ func (s *session) postponeUses(uses []*tokenstorev1.ReserveReport, deferred []ui
 	s.reserve.again(slices.DeleteFunc(uses, func(each *tokenstorev1.ReserveReport) bool { return !slices.Contains(deferred, each.GetNumber()) }))
 }
 
-// renewAll has the open leases of upstreams be renewed, until that succeeds: the server that comes back may
-// have lost what it was told last; mu is held.
+// renewAll has the open leases of upstreams be renewed, until that succeeds: the server that comes
+// back may have lost what it was told last; mu is held.
 func (s *session) renewAll(of map[string]bool) {
 	if len(of) == 0 {
 		return

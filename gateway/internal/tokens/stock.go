@@ -61,7 +61,8 @@ type stock struct {
 	// queue has the requests that wait for it, oldest first: asking for each of
 	// them by itself would only make a store slower that is too slow already.
 	queue []*waiter
-	// pausedUntil is set after a denial.
+	// pausedUntil is set after a denial, when what was granted goes back, and when others wait
+	// for slots: until then nothing is taken ahead.
 	pausedUntil time.Time
 	// limit bounds the stock until limitedUntil: the store has lent no more.
 	limit        int

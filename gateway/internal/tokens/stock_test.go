@@ -42,8 +42,8 @@ func pause(d time.Duration) {
 	synctest.Wait()
 }
 
-// Few requests ask, each of them; under a steady load those that follow find a lease. What the store
-// is told of them travels together.
+// Few requests ask, each of them; under a steady load those that follow find a lease. What the
+// store is told of them travels together.
 func TestUnderASteadyLoadALeaseIsThereBeforeItIsAskedFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		rate                int

@@ -113,8 +113,8 @@ func TestABackupThatIsNotMade(t *testing.T) {
 	}
 }
 
-// What a restore would change is shown first; what was shown is what is carried out, without the file
-// being chosen again, and without the passphrase being in the page.
+// What a restore would change is shown first; what was shown is what is carried out, without the
+// file being chosen again, and without the passphrase being in the page.
 func TestARestoreOnThePage(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, full())

@@ -101,8 +101,8 @@ func (s *Site) actionsSince(ctx context.Context, since time.Time) (actions []*to
 	return actions, true, nil
 }
 
-// deletions are those among the actions of which something is still gone, and whether there are more
-// than are listed.
+// deletions are those among the actions of which something is still gone, and whether there are
+// more than are listed.
 func (s *Site) deletions(ctx context.Context, actions []*tokenstorev1.AuditEntry) (found []deletion, partial bool, err error) {
 	listed := deletionList{site: s, back: map[string]bool{}, settled: map[string]bool{}, lost: map[string]int{}}
 	for _, entry := range actions {

@@ -91,8 +91,8 @@ func eventOf(changed []string) []byte {
 	return []byte(strings.Join(changed, " "))
 }
 
-// versions are those of the parts that the pages name in data-of. What admins do, gateways that come
-// and go, and a minute that has passed may change anything.
+// versions are those of the parts that the pages name in data-of. What admins do, gateways that
+// come and go, and a minute that has passed may change anything.
 func (s *Site) versions(ctx context.Context) (map[string]string, error) {
 	told, err := s.News.GetVersions(ctx, &tokenstorev1.GetVersionsRequest{})
 	if err != nil {

@@ -107,7 +107,8 @@ func (s *site) listen(t *testing.T, at *pipes) *listening {
 	return l
 }
 
-// read returns the events that have come, how many bytes these were, and whether the stream is over.
+// read returns the events that have come, how many bytes these were, and whether the stream is
+// over.
 func (l *listening) read() (events []string, size int, over bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -33,6 +33,7 @@ func (f format) functions(files *assets) template.FuncMap {
 		"num":       number[uint64],
 		"num32":     number[uint32],
 		"duration":  duration,
+		"ms":        milliseconds,
 		"uptime":    f.uptime,
 		"datetime":  datetime,
 		"time":      written,
@@ -113,6 +114,9 @@ func duration(d *durationpb.Duration) string {
 	}
 	return seconds(d.AsDuration())
 }
+
+// milliseconds are those of the contract's durations.
+func milliseconds(d *durationpb.Duration) int64 { return d.AsDuration().Milliseconds() }
 
 // uptime writes how long ago something began, in the two largest units.
 func (f format) uptime(since *timestamppb.Timestamp, now time.Time) string {

@@ -42,8 +42,8 @@ func (s *Site) loadNewKey(context.Context, *gin.Context) (any, error) {
 	return newKeyData{newKeyFields()}, nil
 }
 
-// POST /admin/keys/new: the form, and `csrf`; with `more` it comes back with lines for more budgets.
-// The answer has the secret: a redirect would have to carry it.
+// POST /admin/keys/new: the form, and `csrf`; with `more` it comes back with lines for more
+// budgets. The answer has the secret: a redirect would have to carry it.
 func (s *Site) createKey(c *gin.Context) {
 	session, ok := s.permitted(c)
 	if !ok {

@@ -361,8 +361,8 @@ func TestBudgetsOfOneKind(t *testing.T) {
 	}
 }
 
-// Without a script, too, there are lines for as many budgets as somebody wants, and nothing that was
-// filled in is lost.
+// Without a script, too, there are lines for as many budgets as somebody wants, and nothing that
+// was filled in is lost.
 func TestMoreBudgets(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/admin/keys/new", "/admin/keys/k1"} {

@@ -66,12 +66,6 @@ func filterOf(query url.Values) logFilter {
 // Set tells whether it filters anything.
 func (f logFilter) Set() bool { return f != logFilter{Columns: f.Columns} }
 
-// More tells whether it filters by what is folded away.
-func (f logFilter) More() bool {
-	f.Model, f.Status, f.Error, f.ID = "", "", "", ""
-	return f.Set()
-}
-
 // Fields are the parts that are set, by their names in the address.
 func (f logFilter) Fields() url.Values {
 	values := url.Values{}
@@ -155,14 +149,15 @@ func (f logFilter) request() (*tokenstorev1.QueryRequest, error) {
 	return request, err
 }
 
-// File is the address of all that the filter lets through as CSV; empty where it makes no sense.
-func (f logFilter) File() string {
+// File is the address of all that the filter lets through as a file, csv or jsonl; empty where it
+// makes no sense.
+func (f logFilter) File(format string) string {
 	request, err := f.request()
 	if err != nil {
 		return ""
 	}
 	values := f.Fields()
-	values.Set("format", "csv")
+	values.Set("format", format)
 	for name, at := range map[string]*timestamppb.Timestamp{"from": request.GetFrom(), "to": request.GetTo()} {
 		if at != nil {
 			values.Set(name, at.AsTime().Format(time.RFC3339Nano))

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,7 +117,10 @@ func TestLogFile(t *testing.T) {
 		"id=chatcmpl-1":                                   "/admin/api/logs?format=csv&id=chatcmpl-1",
 		"from=yesterday":                                  "",
 	} {
-		if got := filterIn(t, query).File(); got != want {
+		if got := filterIn(t, query).File("csv"); got != want {
+			t.Errorf("%q: %s, want %s", query, got, want)
+		}
+		if got, want := filterIn(t, query).File("jsonl"), strings.Replace(want, "=csv", "=jsonl", 1); got != want {
 			t.Errorf("%q: %s, want %s", query, got, want)
 		}
 	}

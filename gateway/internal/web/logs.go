@@ -2,7 +2,9 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -26,8 +28,19 @@ type logTable struct {
 	Columns columns
 }
 
+// Slowest is how many milliseconds the slowest of them took, at least 1: the bars of all end there.
+func (l logTable) Slowest() int64 {
+	slowest := int64(1)
+	for _, entry := range l.Entries {
+		slowest = max(slowest, milliseconds(entry.GetTotal()))
+	}
+	return slowest
+}
+
 type logsData struct {
 	Filter logFilter
+	// Query is what the query field has: empty, or terms that can't be used.
+	Query string
 	logTable
 	Models    []string
 	Total     uint64
@@ -40,10 +53,48 @@ type logsData struct {
 	Histogram *histogram
 }
 
+// logQuery is the part of the page's address that has terms to be added to the filter.
+const logQuery = "q"
+
+// GET /admin/logs: the page; with `q`, the way to the address that has its terms as parts of the
+// filter.
+func (s *Site) logs() gin.HandlerFunc {
+	page := s.page(logsPage)
+	return func(c *gin.Context) {
+		parts := c.Request.URL.Query()
+		filter, err := filterOf(parts).with(parts.Get(logQuery))
+		if err != nil || strings.TrimSpace(parts.Get(logQuery)) == "" {
+			page(c)
+			return
+		}
+		seeOther(c, filter.address())
+	}
+}
+
+// aboutTerm is an error that tells the reader of a term which can't be used.
+func (s *Site) aboutTerm(r *http.Request, err error) error {
+	wrong, ok := errors.AsType[*termError](err)
+	if !ok {
+		return err
+	}
+	text, err := wrong.text(s.texts(r))
+	if err != nil {
+		return err
+	}
+	return chat.Errorf(chat.InvalidRequest, "%s", text)
+}
+
+// Terms are those that the query field takes, as they are written.
+func (logsData) Terms() []string { return logTermUsages() }
+
 func (s *Site) loadLogs(ctx context.Context, c *gin.Context) (any, error) {
 	filter := filterOf(c.Request.URL.Query())
 	data := logsData{Filter: filter, Models: s.modelIDs()}
 	data.Columns = shownColumns(filter, c.Request)
+	if _, err := filter.with(c.Query(logQuery)); err != nil {
+		data.Query = c.Query(logQuery)
+		return data, s.aboutTerm(c.Request, err)
+	}
 	request, err := filter.request()
 	if err != nil {
 		return data, err

@@ -10,8 +10,8 @@ import (
 
 var moveInPage = view{"movein", "tokens", (*Site).loadMoveIn}
 
-// moveInData is what can be moved in. The files are secret: the page's script sends them to the admin
-// API, once for the plan and once for good, and the site never sees them.
+// moveInData is what can be moved in. The files are secret: the page's script sends them to the
+// admin API, once for the plan and once for good, and the site never sees them.
 type moveInData struct{ Formats []foreign.Format }
 
 func (s *Site) loadMoveIn(context.Context, *gin.Context) (any, error) {

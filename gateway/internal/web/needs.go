@@ -77,8 +77,8 @@ func isSimulated(upstreamName string) bool {
 	return upstreamName == "simulator" || strings.HasPrefix(upstreamName, "simulator-")
 }
 
-// beforeCause is how long before a shared cause is found the requests may have begun that tell of it:
-// as long as the tokenstore takes failures together, and some.
+// beforeCause is how long before a shared cause is found the requests may have begun that tell of
+// it: as long as the tokenstore takes failures together, and some.
 const beforeCause = time.Minute
 
 // alarmNeeds are what the tokens of a pool fail for alike.

@@ -76,7 +76,8 @@ type coming struct {
 	KeyID, Period string
 }
 
-// outlookOf places what comes for pools, for tokens that rest and for keys; nil where nothing comes.
+// outlookOf places what comes for pools, for tokens that rest and for keys; nil where nothing
+// comes.
 func outlookOf(pools []quotaPool, rest resting, keys budgets, now time.Time) *outlook {
 	from := now.Truncate(time.Minute) // so that the same is drawn for a while
 	o := &outlook{from: from, to: from.Add(nearest), Partial: rest.partial, KeysPartial: keys.partial}

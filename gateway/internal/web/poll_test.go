@@ -63,9 +63,9 @@ func bodilessSize(t *testing.T, site *site, path string, headers ...string) int 
 	return sent.Len()
 }
 
-// A page of tokens that nobody looks at, in which nothing happens, and that has no stream of events,
-// costs at most 5 KB a minute: it asks every 4 s whether there is anything new, and between two of
-// these at most once whether the gateway is there.
+// A page of tokens that nobody looks at, in which nothing happens, and that has no stream of
+// events, costs at most 5 KB a minute: it asks every 4 s whether there is anything new, and between
+// two of these at most once whether the gateway is there.
 func TestIdlePagesCostLittle(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, full())

@@ -166,8 +166,8 @@ func TestPictureOfWhatComes(t *testing.T) {
 	}
 }
 
-// When budgets of keys begin anew is told beside what comes for tokens, in both languages and without
-// a script.
+// When budgets of keys begin anew is told beside what comes for tokens, in both languages and
+// without a script.
 func TestBudgetsOfKeysAreToldWithWhatComes(t *testing.T) {
 	t.Parallel()
 	standing := func(period tokenstorev1.KeyPeriod, after time.Duration) *tokenstorev1.KeyStanding {

@@ -29,7 +29,8 @@ const (
 type spark struct {
 	// Sum is of all hours.
 	Sum uint64
-	// Path is the area, in a picture of sparkHours by sparkHeight. Its top is the token's busiest hour.
+	// Path is the area, in a picture of sparkHours by sparkHeight. Its top is the token's busiest
+	// hour.
 	Path string
 }
 
@@ -91,8 +92,8 @@ type sparks struct {
 	found map[string]*spark
 }
 
-// read returns the sparks, by the ids of tokens. Where they can't be had they are those of before, as
-// they are while another reader looks them up: the page does without.
+// read returns the sparks, by the ids of tokens. Where they can't be had they are those of before,
+// as they are while another reader looks them up: the page does without.
 func (s *sparks) read(ctx context.Context, of useCounter, now time.Time) map[string]*spark {
 	s.mu.Lock()
 	found, due := s.found, !now.Before(s.due)

@@ -85,7 +85,7 @@ func TestTextsThatAreUsed(t *testing.T) {
 		"js.move_", "activity.source.", "event.", "deed.", "subject.", "field.",
 		"alert.", "alert_state.", "severity.", "destination_kind.", "destination_help.", "destination_secret.", "mail_security.", "message_language.",
 		"silence_length.", "delivery_outcome.",
-		"chip.", "kit_state.", "kit.wrong", "test_advice.", "coming.", "budget_period.", "column.", "log_column.", "fill.", "quotas.order_",
+		"chip.", "kit_state.", "kit.wrong", "test_advice.", "coming.", "budget_period.", "column.", "log_column.", "fill.", "quotas.order_", "term.",
 	}
 	for key := range catalogue {
 		inFamily := slices.ContainsFunc(families, func(family string) bool { return strings.HasPrefix(key, family) })

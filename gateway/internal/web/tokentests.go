@@ -61,8 +61,8 @@ func (d testsData) Fails() int {
 	return n
 }
 
-// POST /admin/tokens/test: `selected` ids, or `matching` and the fields of the list's filter; `model`,
-// `do` and `csrf`. It says what tests of these tokens cost; with `do=test` it tests them.
+// POST /admin/tokens/test: `selected` ids, or `matching` and the fields of the list's filter;
+// `model`, `do` and `csrf`. It says what tests of these tokens cost; with `do=test` it tests them.
 func (s *Site) testTokens(c *gin.Context) {
 	session, ok := s.permittedForm(c, maxEditForm)
 	if !ok {
@@ -95,8 +95,8 @@ func (s *Site) toTest(c *gin.Context) (testsData, error) {
 	return data, nil
 }
 
-// chosenTokens returns the tokens that a form chooses, as many as are tested at a time, and how many
-// it chooses.
+// chosenTokens returns the tokens that a form chooses, as many as are tested at a time, and how
+// many it chooses.
 func (s *Site) chosenTokens(ctx context.Context, c *gin.Context) ([]*tokenstorev1.Token, int, error) {
 	if c.PostForm("matching") != "" {
 		table := tokenTable{

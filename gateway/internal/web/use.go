@@ -113,8 +113,8 @@ type used struct {
 	split bool
 }
 
-// used asks for the sums of each row in each step, so that what is counted is read once. Where there
-// are too many for one answer the steps are of all rows together.
+// used asks for the sums of each row in each step, so that what is counted is read once. Where
+// there are too many for one answer the steps are of all rows together.
 func (s *Site) used(ctx context.Context, q useQuery, span useSpan) (used, error) {
 	_, step := span.step()
 	both, err := s.usage(ctx, q, span, step, q.dimension())

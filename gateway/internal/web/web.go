@@ -224,7 +224,7 @@ func (s *Site) Routes(router gin.IRouter) {
 		"/quotas":             s.page(quotasPage),
 		"/token-files":        s.page(tokenFilesPage),
 		"/move-in":            s.page(moveInPage),
-		"/logs":               s.page(logsPage),
+		"/logs":               s.logs(),
 		"/logs/:id":           s.page(logEntryPage),
 		"/activity":           s.page(activityPage),
 		"/activity/undo":      s.page(undoPage),
@@ -255,6 +255,6 @@ func (s *Site) Routes(router gin.IRouter) {
 // BuiltIn are the pages for the addresses that the reference system has them at.
 func (s *Site) BuiltIn() map[string]gin.HandlerFunc {
 	return map[string]gin.HandlerFunc{
-		"/tokeninfo": s.page(tokenFilesPage), "/config": s.page(settingsPage), "/logs": s.page(logsPage),
+		"/tokeninfo": s.page(tokenFilesPage), "/config": s.page(settingsPage), "/logs": s.logs(),
 	}
 }

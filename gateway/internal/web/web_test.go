@@ -933,6 +933,71 @@ func TestLiveTail(t *testing.T) {
 	}
 }
 
+// The bars of requests end at the slowest one of those that are shown, and the texts beside them say
+// how long each took.
+func TestBarsOfRequests(t *testing.T) {
+	t.Parallel()
+	took := func(total, firstByte time.Duration) *tokenstorev1.LogEntry {
+		entry := &tokenstorev1.LogEntry{Id: total.String(), StartedAt: moment, Total: durationpb.New(total)}
+		if firstByte > 0 {
+			entry.FirstByte = durationpb.New(firstByte)
+		}
+		return entry
+	}
+	site := newSite(t, &store{answers: []proto.Message{&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{
+		took(1500*time.Millisecond, 300*time.Millisecond), took(8*time.Second, 8*time.Second), took(0, 0), {Id: "unknown", StartedAt: moment},
+	}}}})
+	rows := document{root: parse(t, site.get(t, "/admin/logs").Body).byID("log-rows")}
+	var bars []string
+	for _, bar := range rows.all(func(n *html.Node) bool { return attribute(n, "class") == "took-bar" }) {
+		drawn := attribute(bar, "viewbox") + attribute(bar, "viewBox") + " " + attribute(bar, "data-ms")
+		for _, part := range (document{root: bar}).named("path") {
+			drawn += " " + attribute(part, "class") + attribute(part, "d")
+		}
+		bars = append(bars, drawn)
+	}
+	want := []string{"0 0 8000 1 1500 M0 .5h1500 firstM0 .5h300", "0 0 8000 1 8000 M0 .5h8000 firstM0 .5h8000", "0 0 8000 1 0 M0 .5h0"}
+	if !slices.Equal(bars, want) {
+		t.Errorf("bars %q", bars)
+	}
+	for _, said := range []string{"1.5 s", "300 ms", "8 s", "–"} {
+		if !strings.Contains(text(rows.root), said) {
+			t.Errorf("the rows don't say %s", said)
+		}
+	}
+}
+
+// What is typed into the query field becomes parts of the address, without a script; what can't be used
+// stays in the field, and the page says why, in the reader's language.
+func TestQueryOfRequests(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	w := site.get(t, "/admin/logs?model=m&error=&q="+url.QueryEscape("status:failed >2s"))
+	if want := "/admin/logs?min_total=2s&model=m&status=failure"; w.Code != http.StatusSeeOther || w.Header().Get("Location") != want {
+		t.Errorf("%d, to %s", w.Code, w.Header().Get("Location"))
+	}
+	if w := site.get(t, "/admin/logs?q=+&model=m"); w.Code != 200 || parse(t, w.Body).byID("log-chips") == nil {
+		t.Errorf("an empty query: %d", w.Code)
+	}
+	asked := len(site.store.asked)
+	for language, says := range map[string]string{"en": "There is no term “mood:happy”. There are: status: model:", "zh-CN": "没有条件“mood:happy”。可用的有：status:"} {
+		w := site.get(t, "/admin/logs?model=m&q=mood:happy", "Accept-Language", language)
+		page := parse(t, w.Body)
+		field := page.byID("f-query")
+		if w.Code != http.StatusBadRequest || attribute(field, "value") != "mood:happy" || attribute(field, "aria-invalid") != "true" || !strings.Contains(text(page.root), says) {
+			t.Errorf("%s: %d, %v, %s", language, w.Code, field.Attr, text(page.byID("main")))
+		}
+		if page.byID("live-tail") != nil || page.byID("log-chips") == nil {
+			t.Errorf("%s: the page goes on, or has lost what was set", language)
+		}
+	}
+	for _, request := range site.store.asked[asked:] {
+		if query, ok := request.(*tokenstorev1.QueryRequest); ok {
+			t.Errorf("asked for %v all the same", query)
+		}
+	}
+}
+
 // While the tokenstore is away, the pages tell until when requests are served.
 func TestPagesOfADegradedGateway(t *testing.T) {
 	t.Parallel()

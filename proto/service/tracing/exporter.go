@@ -26,8 +26,8 @@ func (e Export) exporter(ctx context.Context) (sdktrace.SpanExporter, error) {
 // complainEvery is how often the log is told that spans are lost.
 const complainEvery = time.Minute
 
-// complaining tells the log, now and then, of spans that the collector has not taken. They are lost:
-// no request waits for a collector.
+// complaining tells the log, now and then, of spans that the collector has not taken. They are
+// lost: no request waits for a collector.
 type complaining struct {
 	exporter sdktrace.SpanExporter
 	log      *slog.Logger

@@ -452,8 +452,8 @@ func (*BackupRecord_End) isBackupRecord_Record() {}
 // BackupHeader is the first record.
 type BackupHeader struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// 2, from which on there are destinations; a backup of version 1 says nothing about them. A reader
-	// takes this and all lower ones.
+	// 2, from which on there are destinations; a backup of version 1 says nothing about them. A
+	// reader takes this and all lower ones.
 	Version       uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
 	MadeAt        *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=made_at,json=madeAt,proto3" json:"made_at,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -270,8 +270,8 @@ type SessionRequest struct {
 	// Of each key with limits at most one.
 	KeyStatements []*KeyStatement `protobuf:"bytes,10,rep,name=key_statements,json=keyStatements,proto3" json:"key_statements,omitempty"`
 	// On the first message: the replica says again what is deferred, and gives back at once what it
-	// has ahead when that is wanted. Without it nothing is deferred: where a part of the store can't be
-	// reached the session ends, and no slots of tokens with a cap are lent ahead.
+	// has ahead when that is wanted. Without it nothing is deferred: where a part of the store can't
+	// be reached the session ends, and no slots of tokens with a cap are lent ahead.
 	Defers        bool `protobuf:"varint,11,opt,name=defers,proto3" json:"defers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1446,7 +1446,8 @@ type SessionResponse struct {
 	// are to be made again a little later.
 	DeferredKeyIds []string `protobuf:"bytes,12,rep,name=deferred_key_ids,json=deferredKeyIds,proto3" json:"deferred_key_ids,omitempty"`
 	// Numbers of reserve reports of pools that can't be reached while others can, and of those that
-	// come behind them: they were not counted, and are to be said again, in their order, a little later.
+	// come behind them: they were not counted, and are to be said again, in their order, a little
+	// later.
 	DeferredUses  []uint64 `protobuf:"varint,13,rep,packed,name=deferred_uses,json=deferredUses,proto3" json:"deferred_uses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -26,8 +26,8 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// NewsService tells those that show what is kept whether there is anything new. It reads little, the
-// same however much is kept, so it may be asked every second.
+// NewsService tells those that show what is kept whether there is anything new. It reads little,
+// the same however much is kept, so it may be asked every second.
 type NewsServiceClient interface {
 	GetVersions(ctx context.Context, in *GetVersionsRequest, opts ...grpc.CallOption) (*GetVersionsResponse, error)
 }
@@ -54,8 +54,8 @@ func (c *newsServiceClient) GetVersions(ctx context.Context, in *GetVersionsRequ
 // All implementations must embed UnimplementedNewsServiceServer
 // for forward compatibility.
 //
-// NewsService tells those that show what is kept whether there is anything new. It reads little, the
-// same however much is kept, so it may be asked every second.
+// NewsService tells those that show what is kept whether there is anything new. It reads little,
+// the same however much is kept, so it may be asked every second.
 type NewsServiceServer interface {
 	GetVersions(context.Context, *GetVersionsRequest) (*GetVersionsResponse, error)
 	mustEmbedUnimplementedNewsServiceServer()

@@ -22,8 +22,8 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Destination is where people are told of alerts. Its URL and its secret are sealed at rest and never
-// answered.
+// Destination is where people are told of alerts. Its URL and its secret are sealed at rest and
+// never answered.
 type Destination struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Given by the store.

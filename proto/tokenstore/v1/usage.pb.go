@@ -144,8 +144,8 @@ func (UsageMeasure) EnumDescriptor() ([]byte, []int) {
 
 type QueryUsageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Of [from, to), from is taken down, to up, to the hour; to the day where hours are no more: there
-	// rows can't be told by hour.
+	// Of [from, to), from is taken down, to up, to the hour; to the day where hours are no more:
+	// there rows can't be told by hour.
 	From *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
 	To   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
 	// Each at most once, and not both day and hour; none: one row.
@@ -155,9 +155,9 @@ type QueryUsageRequest struct {
 	TokenId  string `protobuf:"bytes,5,opt,name=token_id,json=tokenId,proto3" json:"token_id,omitempty"`
 	Model    string `protobuf:"bytes,6,opt,name=model,proto3" json:"model,omitempty"`
 	Upstream string `protobuf:"bytes,7,opt,name=upstream,proto3" json:"upstream,omitempty"`
-	// How many of what is told apart, steps of time aside, have rows of their own: those with the most
-	// of the measure in all of the time. All others are one row, in each step of time one; so the sums
-	// over the rows stay those of all. 0: all have their own.
+	// How many of what is told apart, steps of time aside, have rows of their own: those with the
+	// most of the measure in all of the time. All others are one row, in each step of time one; so
+	// the sums over the rows stay those of all. 0: all have their own.
 	Most          uint32       `protobuf:"varint,8,opt,name=most,proto3" json:"most,omitempty"`
 	Measure       UsageMeasure `protobuf:"varint,9,opt,name=measure,proto3,enum=tokenstore.v1.UsageMeasure" json:"measure,omitempty"`
 	unknownFields protoimpl.UnknownFields

@@ -238,8 +238,8 @@ func newest(t *testing.T, store *redisstore.Store) notify.Destination {
 	return all[slices.IndexFunc(all, func(each notify.Destination) bool { return each.GetName() == "new" })]
 }
 
-// A destination comes back whole, with its secrets, which no plan shows; one that is no destination is
-// refused, and so is one more than there may be.
+// A destination comes back whole, with its secrets, which no plan shows; one that is no destination
+// is refused, and so is one more than there may be.
 func TestDestinationsComeBackWithTheirSecrets(t *testing.T) {
 	t.Parallel()
 	store, _, _ := filled(t)
@@ -394,8 +394,8 @@ func TestAReasonIsShort(t *testing.T) {
 	}
 }
 
-// A token and an upstream that can't be read are not in a backup, which says so; and a damaged token
-// here is in nobody's way but its own.
+// A token and an upstream that can't be read are not in a backup, which says so; and a damaged
+// token here is in nobody's way but its own.
 func TestWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	store, _, _ := filled(t)

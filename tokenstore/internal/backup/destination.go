@@ -39,7 +39,8 @@ func checkDestination(kept *tokenstorev1.BackupDestination) error {
 	return destinationOf(kept).Check()
 }
 
-// shownDestination says of a new destination what comes of it: people are told of what happens here.
+// shownDestination says of a new destination what comes of it: people are told of what happens
+// here.
 func shownDestination(kept *tokenstorev1.BackupDestination) string {
 	of := destinationOf(kept)
 	parts := []string{of.GetKind()}

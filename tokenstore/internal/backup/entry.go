@@ -23,7 +23,8 @@ var kinds = []tokenstorev1.BackupKind{
 	tokenstorev1.BackupKind_BACKUP_KIND_DESTINATION,
 }
 
-// since are the versions of backups from which on they have a kind; those of version 1 are left out.
+// since are the versions of backups from which on they have a kind; those of version 1 are left
+// out.
 var since = map[tokenstorev1.BackupKind]uint32{tokenstorev1.BackupKind_BACKUP_KIND_DESTINATION: 2}
 
 // entry is one thing of a backup or of the store.
@@ -35,7 +36,8 @@ type entry struct {
 	name   string
 	record *tokenstorev1.BackupRecord
 
-	// exported is a token as the store has it, and version that of a client key or a destination there.
+	// exported is a token as the store has it, and version that of a client key or a destination
+	// there.
 	exported redisstore.Exported
 	version  uint64
 }

@@ -61,8 +61,8 @@ type Plan struct {
 	digest       []byte
 }
 
-// NewPlan compares a backup with the store. With removeOthers, what the backup doesn't have is to be
-// removed.
+// NewPlan compares a backup with the store. With removeOthers, what the backup doesn't have is to
+// be removed.
 func NewPlan(ctx context.Context, store *redisstore.Store, contents *Contents, removeOthers bool) (*Plan, error) {
 	now, err := look(ctx, store)
 	if err != nil {
@@ -189,8 +189,8 @@ func (p *Plan) check(record *tokenstorev1.BackupRecord) error {
 	}
 }
 
-// refuseDamaged refuses tokens that are here and can't be read: they can't be changed, and another one
-// of the same secret can't come.
+// refuseDamaged refuses tokens that are here and can't be read: they can't be changed, and another
+// one of the same secret can't come.
 func (p *Plan) refuseDamaged(now *snapshot, store *redisstore.Store) {
 	if len(now.damaged) == 0 {
 		return
@@ -254,8 +254,8 @@ func refuseTaken(changes []*change, what string, own func(*entry) string) {
 	}
 }
 
-// settled are the records of a change without what goes on by itself: a login has other tokens every
-// hour, and the plan is the same as long as it leaves them alone.
+// settled are the records of a change without what goes on by itself: a login has other tokens
+// every hour, and the plan is the same as long as it leaves them alone.
 func (c *change) settled() (wanted, present *tokenstorev1.BackupRecord) {
 	if c.wanted != nil {
 		wanted = c.wanted.record

@@ -63,8 +63,8 @@ func (c *change) failed(problem string) {
 	}
 }
 
-// failed refuses those of the changes that have a problem, which are in the same order. An error is of
-// them all.
+// failed refuses those of the changes that have a problem, which are in the same order. An error is
+// of them all.
 func failed(changes []*change, problems []string, err error) error {
 	if err != nil {
 		return err
@@ -88,8 +88,8 @@ func (r *restorer) removeTokens(ctx context.Context) error {
 	return failed(removed, problems, err)
 }
 
-// putTokens adds and changes tokens. Those that are to have other aliases lose theirs first: another
-// one may be to have it.
+// putTokens adds and changes tokens. Those that are to have other aliases lose theirs first:
+// another one may be to have it.
 func (r *restorer) putTokens(ctx context.Context) error {
 	written := r.chosen(tokenstorev1.BackupKind_BACKUP_KIND_TOKEN, (*change).writes)
 	if len(written) == 0 {

@@ -26,8 +26,8 @@ type snapshot struct {
 	prices *tokenstorev1.Prices
 }
 
-// look reads all that a backup has. Tokens come first, so that of each the upstream is found after it:
-// one that has tokens is not deleted.
+// look reads all that a backup has. Tokens come first, so that of each the upstream is found after
+// it: one that has tokens is not deleted.
 func look(ctx context.Context, store *redisstore.Store) (*snapshot, error) {
 	exported, unreadable, err := store.ExportReadable(ctx, "")
 	if err != nil {

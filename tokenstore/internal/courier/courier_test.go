@@ -41,8 +41,8 @@ func destination(kind, url, language string) notify.Destination {
 	return d
 }
 
-// aDelivery tells of two alerts that fire, one with what markup would take for its own, and one that
-// is over.
+// aDelivery tells of two alerts that fire, one with what markup would take for its own, and one
+// that is over.
 func aDelivery() notify.Delivery {
 	told := func(name, upstream string) notify.Told {
 		return notify.Told{Alert: notify.Alert{Name: name, Labels: map[string]string{notify.UpstreamLabel: upstream}, Count: 2, Of: 9, Detail: `auth <b> & "*x*"`}, Since: moment}
@@ -248,8 +248,8 @@ func errorsAs(err error) (notify.Refusal, bool) {
 	return notify.Refusal{}, false
 }
 
-// However much there is to tell, a message stays within what its service takes, and says how much it
-// leaves out.
+// However much there is to tell, a message stays within what its service takes, and says how much
+// it leaves out.
 func TestMessagesAreBounded(t *testing.T) {
 	t.Parallel()
 	many := aDelivery()

@@ -24,8 +24,8 @@ func weComForm(to notify.Destination, delivery notify.Delivery, _ time.Time) let
 	}}
 }
 
-// chineseAccepted reads answers that are 200 for errors, too, and have `errcode`. tooOften are those
-// that say to try again later; -1 says that the service is busy.
+// chineseAccepted reads answers that are 200 for errors, too, and have `errcode`. tooOften are
+// those that say to try again later; -1 says that the service is busy.
 func chineseAccepted(service string, tooOften ...int) func([]byte) error {
 	return func(answer []byte) error {
 		var said struct {

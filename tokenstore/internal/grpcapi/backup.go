@@ -31,8 +31,8 @@ type BackupServer struct {
 	log     *slog.Logger
 }
 
-// NewBackupServer makes the server. changed is called whenever a restore has changed the pool; it must
-// not block.
+// NewBackupServer makes the server. changed is called whenever a restore has changed the pool; it
+// must not block.
 func NewBackupServer(store *redisstore.Store, changed func(), log *slog.Logger) *BackupServer {
 	return &BackupServer{store: store, turn: make(chan struct{}, 1), changed: changed, log: log}
 }

@@ -268,8 +268,8 @@ func (s *session) tell(keyID string, posting ledger.Posting, posted ledger.Poste
 	return granted
 }
 
-// denyAway refuses charges of a key whose ledger can't be reached, while others can. Where nothing can
-// be reached the session ends, and they are asked for again in the next one.
+// denyAway refuses charges of a key whose ledger can't be reached, while others can. Where nothing
+// can be reached the session ends, and they are asked for again in the next one.
 func (s *session) denyAway(charges []*charged, err error) {
 	if _, part := errors.AsType[*ledger.Away](err); !part {
 		return

@@ -8,8 +8,8 @@ import (
 	"carousel.internal/tokenstore/internal/ledger"
 )
 
-// deferrals are what of a message was not carried out, because the part of the store that it concerns
-// can't be reached while others can. The replica says it again.
+// deferrals are what of a message was not carried out, because the part of the store that it
+// concerns can't be reached while others can. The replica says it again.
 type deferrals struct {
 	// allowed: the replica knows of deferrals. Else there are none, and what would be one is an error.
 	allowed  bool

@@ -211,8 +211,8 @@ func redisTime(b *testing.B, server redis.UniversalClient) (spent float64) {
 	return spent
 }
 
-// simulatedGateway is a gateway's end of a session. It has up to so many requests out at a time, each
-// of which ends as soon as it has its lease.
+// simulatedGateway is a gateway's end of a session. It has up to so many requests out at a time,
+// each of which ends as soon as it has its lease.
 type simulatedGateway struct {
 	stream   grpc.BidiStreamingClient[tokenstorev1.SessionRequest, tokenstorev1.SessionResponse]
 	upstream string

@@ -504,8 +504,9 @@ func TestTheStoreFails(t *testing.T) {
 	}
 }
 
-// What is said of a pool, or a ledger, that alone is away is deferred: the session goes on, and says what is to be
-// repeated. The session of a gateway that does not know of this ends, with nothing acknowledged.
+// What is said of a pool, or a ledger, that alone is away is deferred: the session goes on, and
+// says what is to be repeated. The session of a gateway that does not know of this ends, with
+// nothing acknowledged.
 func TestWhatIsAwayIsDeferred(t *testing.T) {
 	t.Parallel()
 	for what, test := range map[string]struct {
@@ -605,7 +606,8 @@ func TestDeferredUsesKeepTheirOrder(t *testing.T) {
 	say(part(1, 4))
 }
 
-// Slots of tokens with a cap are lent ahead only to a gateway that gives them back when they are wanted.
+// Slots of tokens with a cap are lent ahead only to a gateway that gives them back when they are
+// wanted.
 func TestSlotsAreLentToWhomGivesThemBack(t *testing.T) {
 	t.Parallel()
 	for _, defers := range []bool{true, false} {

@@ -36,8 +36,8 @@ func testNotifier(store notify.Store) *notify.Notifier {
 	}
 }
 
-// A destination is put, tested and told; what was told, what fires and what is silenced are answered,
-// and nothing that is secret.
+// A destination is put, tested and told; what was told, what fires and what is silenced are
+// answered, and nothing that is secret.
 func TestNotificationCalls(t *testing.T) {
 	t.Parallel()
 	testredis.Each(t, func(t *testing.T, client redis.UniversalClient) {

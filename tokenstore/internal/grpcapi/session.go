@@ -45,8 +45,8 @@ type session struct {
 	replica string
 	// defers is what the first message says.
 	defers bool
-	// owed are, by upstream, the first uses of the reserve that were deferred: to count one behind it would
-	// make it look counted.
+	// owed are, by upstream, the first uses of the reserve that were deferred: to count one behind
+	// it would make it look counted.
 	owed map[string]uint64
 
 	// turn is held while a message is carried out, or charges that wait are tried; over: none

@@ -10,12 +10,12 @@ import (
 	"carousel.internal/tokenstore/internal/testredis"
 )
 
-// BenchmarkSpread tells what a request costs when 100 gateways have sessions at three tokenstores on a
-// Redis Cluster of three primaries with five pools of 100 tokens: two, two and one. So many requests are out at each
-// gateway, each with a demand of its own; or each gateway takes 64 leases ahead with each demand, as it does for
-// some 300 requests/s. primary-µs is CPU time of each primary's main thread for a request of any pool, and
-// requests/s what the busiest of them carries with a core of its own; cpu-µs is of this process, which is
-// all gateways and tokenstores.
+// BenchmarkSpread tells what a request costs when 100 gateways have sessions at three tokenstores
+// on a Redis Cluster of three primaries with five pools of 100 tokens: two, two and one. So many
+// requests are out at each gateway, each with a demand of its own; or each gateway takes 64 leases
+// ahead with each demand, as it does for some 300 requests/s. primary-µs is CPU time of each
+// primary's main thread for a request of any pool, and requests/s what the busiest of them carries
+// with a core of its own; cpu-µs is of this process, which is all gateways and tokenstores.
 func BenchmarkSpread(b *testing.B) {
 	for _, load := range []struct {
 		out   int
@@ -54,7 +54,8 @@ func BenchmarkSpread(b *testing.B) {
 	}
 }
 
-// startSpreadFleet starts 100 gateways, of which each asks for tokens of one of five pools, at three tokenstores.
+// startSpreadFleet starts 100 gateways, of which each asks for tokens of one of five pools, at
+// three tokenstores.
 func startSpreadFleet(b *testing.B, out int) *simulatedFleet {
 	b.Helper()
 	const gateways, tokenstores, pools = 100, 3, 5

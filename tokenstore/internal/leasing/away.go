@@ -2,8 +2,8 @@ package leasing
 
 import "time"
 
-// PoolAway is why a call that is about one pool was not carried out: the server that has it can't be
-// reached, while other pools may be on others.
+// PoolAway is why a call that is about one pool was not carried out: the server that has it can't
+// be reached, while other pools may be on others.
 type PoolAway struct {
 	Upstream string
 	Err      error
@@ -14,8 +14,8 @@ func (e *PoolAway) Error() string { return "the pool of upstream " + e.Upstream 
 // Unwrap returns the cause.
 func (e *PoolAway) Unwrap() error { return e.Err }
 
-// Deferred says that a call was carried out but for leases of pools that can't be reached. What it was
-// to do with these may be repeated.
+// Deferred says that a call was carried out but for leases of pools that can't be reached. What it
+// was to do with these may be repeated.
 type Deferred struct {
 	Leases []LeaseRef
 	// Uses are numbers of a reserve's, where the call was about these.

@@ -14,8 +14,8 @@ import (
 
 var errAway = &rpcerr.Error{Reason: tokenstorev1.Reason_REASON_STORE_UNAVAILABLE, Message: "away"}
 
-// partlyAway is a store that has two pools, of which the one of "u2" is on a server that is silent until it is told,
-// and then away.
+// partlyAway is a store that has two pools, of which the one of "u2" is on a server that is silent
+// until it is told, and then away.
 type partlyAway struct {
 	*fakeStore
 	silent chan struct{}
@@ -43,8 +43,8 @@ func (s *partlyAway) Reconcile(ctx context.Context, replica string, uses []Reser
 	return append(settled, Settled{}), later.OrNil()
 }
 
-// Of a reserve's uses only those of the pool that is away are deferred: the others are judged, and its pool alone
-// waits for renewals.
+// Of a reserve's uses only those of the pool that is away are deferred: the others are judged, and
+// its pool alone waits for renewals.
 func TestUsesOfAPoolThatIsAwayAreDeferred(t *testing.T) {
 	atDesk(t, func(t *testing.T, d *desk) {
 		d.Desk.store = &partlyAway{fakeStore: d.store}
@@ -61,8 +61,8 @@ func TestUsesOfAPoolThatIsAwayAreDeferred(t *testing.T) {
 	})
 }
 
-// A server that is silent holds up the demands for its own pools, and no others. Those are refused as what is away
-// while others are not; after that its capped tokens alone wait for renewals.
+// A server that is silent holds up the demands for its own pools, and no others. Those are refused
+// as what is away while others are not; after that its capped tokens alone wait for renewals.
 func TestAPoolThatIsAwayHoldsUpNoOther(t *testing.T) {
 	atDesk(t, func(t *testing.T, d *desk) {
 		store := &partlyAway{fakeStore: d.store, silent: make(chan struct{})}
@@ -97,8 +97,8 @@ func TestAPoolThatIsAwayHoldsUpNoOther(t *testing.T) {
 	})
 }
 
-// Tokens whose pool goes away before they are pardoned are when their reports are repeated; nothing of another pool
-// waits for that.
+// Tokens whose pool goes away before they are pardoned are when their reports are repeated; nothing
+// of another pool waits for that.
 func TestAPoolThatGoesAwayIsPardonedLater(t *testing.T) {
 	t.Parallel()
 	for _, part := range []bool{false, true} {
@@ -144,7 +144,8 @@ func (muteStore) Announce(ctx context.Context, _ Waiting) error {
 	return ctx.Err()
 }
 
-// A pool is served while others can't be told that demands wait for it; the sessions of this tokenstore are.
+// A pool is served while others can't be told that demands wait for it; the sessions of this
+// tokenstore are.
 func TestNobodyWaitsForOthersToBeTold(t *testing.T) {
 	reserving(t, func(t *testing.T, d *Desk, store *fakeStore, only *fakeToken) {
 		told := make(chan string, 10)

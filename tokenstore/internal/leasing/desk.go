@@ -55,8 +55,8 @@ type Desk struct {
 	// counts are those of large pools, by the demands' kind.
 	counts map[string]count
 	// wanted is when demands for each upstream were last known to wait, at any desk;
-	// asked when this one last asked for slots in reserve, announced when it last said
-	// that demands wait at it.
+	// asked when this one last asked for slots that no request uses, announced when it
+	// last said that demands wait at it.
 	wanted, asked, announced map[string]time.Time
 	// others are the other desks where somebody waits for longest, by upstream.
 	others map[string]otherDesk
@@ -179,7 +179,8 @@ func (d *Desk) giveBack(ctx context.Context, settlements []Settlement) []Settled
 // Locate tells in which pool a token is.
 func (d *Desk) Locate(tokenID, upstream string) { d.store.Locate(tokenID, upstream) }
 
-// Renew prolongs leases and returns those that are lost. With [Deferred] it has prolonged the others.
+// Renew prolongs leases and returns those that are lost. With [Deferred] it has prolonged the
+// others.
 func (d *Desk) Renew(ctx context.Context, leases []LeaseRef) ([]LeaseRef, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()

@@ -663,7 +663,8 @@ func TestALargePoolIsCountedSeldom(t *testing.T) {
 	})
 }
 
-// Where no token is at its cap, nobody waits for slots that were lent: nor where the count is of before.
+// Where no token is at its cap, nobody waits for slots that were lent: nor where the count is of
+// before.
 func TestNobodyWaitsForSlotsWhereNothingIsCapped(t *testing.T) {
 	t.Parallel()
 	atDesk(t, func(t *testing.T, d *desk) {

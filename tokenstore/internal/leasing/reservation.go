@@ -27,7 +27,8 @@ type Reserve struct {
 	// them out.
 	Dropped []string
 	Added   []AddedHold
-	// Away are the upstreams whose pools can't be reached while others can: their holds are as they were.
+	// Away are the upstreams whose pools can't be reached while others can: their holds are as they
+	// were.
 	Away []string
 }
 

@@ -20,8 +20,8 @@ type Kept struct {
 	// Dropped are not to be used any more.
 	Dropped []string
 	Added   []Reserved
-	// Away are the upstreams whose pools can't be reached, or could not until a moment ago, while others
-	// can: of them nothing has changed.
+	// Away are the upstreams whose pools can't be reached, or could not until a moment ago, while
+	// others can: of them nothing has changed.
 	Away []string
 }
 

@@ -16,7 +16,8 @@ type Store interface {
 	// returns one Settled each, in order. It may be repeated. With [Deferred] it has settled the
 	// others, and of what was deferred the Settled is zero.
 	Settle(ctx context.Context, settlements []Settlement) ([]Settled, error)
-	// Renew prolongs leases; it returns those that are lost. With [Deferred] it has prolonged the others.
+	// Renew prolongs leases; it returns those that are lost. With [Deferred] it has prolonged the
+	// others.
 	Renew(ctx context.Context, leases []LeaseRef, ttl time.Duration) ([]LeaseRef, error)
 	// Locate tells in which pool a token is, so that nobody has to look it up.
 	Locate(tokenID, upstream string)
@@ -26,10 +27,11 @@ type Store interface {
 	// Reserve renews a replica's holds and adds to them.
 	Reserve(ctx context.Context, reservation Reservation) (Reserve, error)
 	// Reconcile is Settle for what a replica did with its reserve. Live is false for
-	// what had been counted before. With [Deferred] it has counted all uses but those that are named there.
+	// what had been counted before. With [Deferred] it has counted all uses but those that are
+	// named there.
 	Reconcile(ctx context.Context, replica string, uses []ReservedUse) ([]Settled, error)
-	// Want tells whoever holds slots of the upstream in reserve that others wait
-	// for them.
+	// Want tells whoever has slots of the upstream that no request uses, in reserve or lent
+	// ahead, that others wait for them.
 	Want(ctx context.Context, upstream string) error
 	// Announce tells all desks on the store that demands wait at one of them.
 	Announce(ctx context.Context, waiting Waiting) error

@@ -14,12 +14,12 @@ const (
 	maxTelling = 64
 )
 
-// TellHere says who is told that slots of an upstream are wanted where other tokenstores can't be: the sessions
-// of this one. It is for before Run; tell must not block.
+// TellHere says who is told that slots of an upstream are wanted where other tokenstores can't be:
+// the sessions of this one. It is for before Run; tell must not block.
 func (d *Desk) TellHere(tell func(upstream string)) { d.here = tell }
 
-// tell has others told of something and does not wait for that: on a Cluster it passes a server which may be silent
-// while that of the pool is not. otherwise is called where they can't be told.
+// tell has others told of something and does not wait for that: on a Cluster it passes a server
+// which may be silent while that of the pool is not. otherwise is called where they can't be told.
 func (d *Desk) tell(ctx context.Context, upstream, what string, say func(context.Context) error, otherwise func()) {
 	select {
 	case d.telling <- struct{}{}:

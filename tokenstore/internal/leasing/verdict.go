@@ -53,8 +53,8 @@ func verdictOn(report Report, jitter float64) *Verdict {
 }
 
 // carriedOut logs what verdicts have done, and has undone what was done to tokens that
-// turn out to be not to blame. With [Deferred] that is to be done for the pools which it names, when
-// their reports are repeated.
+// turn out to be not to blame. With [Deferred] that is to be done for the pools which it names,
+// when their reports are repeated.
 func (d *Desk) carriedOut(ctx context.Context, settlements []Settlement, settled []Settled) error {
 	var wronged []string
 	for i, each := range settled {

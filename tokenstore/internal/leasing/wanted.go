@@ -20,7 +20,8 @@ const (
 
 // NoteWanted notes that demands for the upstream wait, at this desk or at another one on
 // the same store: until that is some time ago, nothing of the upstream goes into a
-// reserve, and no slot is lent ahead. Else a slot that one replica gives up would go to the next one.
+// reserve, and no slot is lent ahead. Else a slot that one replica gives up would go to the next
+// one.
 func (d *Desk) NoteWanted(upstream string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -3,9 +3,9 @@
 // deploy/prometheus/alerts.yml, so nobody learns two lists.
 //
 // Any number of tokenstores may run a Notifier on one store. One at a time leads: it looks, judges,
-// and puts what is new on the board together with what is to be delivered, in one step that only the
-// leader's term permits. Whoever comes first takes a delivery, for a time; one that dies with it
-// leaves it to the next. So each destination is told once, as far as that can be known: where an
+// and puts what is new on the board together with what is to be delivered, in one step that only
+// the leader's term permits. Whoever comes first takes a delivery, for a time; one that dies with
+// it leaves it to the next. So each destination is told once, as far as that can be known: where an
 // answer was lost, the same delivery is sent again under the same id.
 //
 // It knows neither Redis nor HTTP: Store and Courier are met elsewhere.

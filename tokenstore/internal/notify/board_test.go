@@ -217,7 +217,8 @@ func TestAcknowledgedCausesAreNotTold(t *testing.T) {
 	p.want("over", p.look(pool("u", 3, 0)), "a -CarouselGuardOpen")
 }
 
-// Who has a delivery on its way hears of the rest with the next one; of what was over by then, nothing.
+// Who has a delivery on its way hears of the rest with the next one; of what was over by then,
+// nothing.
 func TestABusyDestinationWaits(t *testing.T) {
 	t.Parallel()
 	p := newPlay(t)

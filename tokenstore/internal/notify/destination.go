@@ -101,8 +101,8 @@ func (d Destination) takes(a Alert) bool {
 	return a.Severity().reaches(Severity(d.GetSeverity())) && (len(d.GetAlerts()) == 0 || slices.Contains(d.GetAlerts(), a.Name))
 }
 
-// Check returns everything that is wrong with it, each problem beginning with the member that has it,
-// as the admin API names it.
+// Check returns everything that is wrong with it, each problem beginning with the member that has
+// it, as the admin API names it.
 func (d Destination) Check() error {
 	problems := []error{
 		oneOf("kind", d.GetKind(), Kinds()), oneOf("language", d.GetLanguage(), []string{English, Chinese}),

@@ -73,8 +73,8 @@ func (m *Memory) sample(seen Observation) {
 	m.Usable = kept
 }
 
-// count takes in what gateways count of something. What was counted before anybody looked is no news;
-// a gateway that is new begins at 0.
+// count takes in what gateways count of something. What was counted before anybody looked is no
+// news; a gateway that is new begins at 0.
 func (m *Memory) count(counter string, seen Observation, of func(*tokenstorev1.Replica) uint64) {
 	before, first := m.Counters[counter], m.Counters[counter] == nil
 	now, step := map[string]uint64{}, uint64(0)

@@ -154,8 +154,8 @@ func (n *Notifier) deliver(ctx context.Context, to []Destination) error {
 	return nil
 }
 
-// send makes one attempt and settles it, also while this process stops: what was begun would else be
-// sent again.
+// send makes one attempt and settles it, also while this process stops: what was begun would else
+// be sent again.
 func (n *Notifier) send(ctx context.Context, to []Destination, delivery Delivery) {
 	settlement := Settlement{Outcome: GivenUp, Detail: "the destination was deleted or disabled meanwhile"}
 	at := slices.IndexFunc(to, func(each Destination) bool { return each.GetId() == delivery.Destination && !each.GetDisabled() })
@@ -169,8 +169,8 @@ func (n *Notifier) send(ctx context.Context, to []Destination, delivery Delivery
 	}
 }
 
-// attempt sends a delivery and says what came of it, in the log too. Once begun it goes on for up to
-// SendTimeout, whoever gives up waiting.
+// attempt sends a delivery and says what came of it, in the log too. Once begun it goes on for up
+// to SendTimeout, whoever gives up waiting.
 func (n *Notifier) attempt(ctx context.Context, destination Destination, delivery Delivery) Settlement {
 	sending, cancel := context.WithTimeout(context.WithoutCancel(ctx), SendTimeout)
 	defer cancel()

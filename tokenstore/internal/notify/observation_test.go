@@ -83,7 +83,8 @@ func TestCountersThatGrow(t *testing.T) {
 	}
 }
 
-// A pool that shrinks at a pace that leaves nothing in four hours is told of; one that is busy is not.
+// A pool that shrinks at a pace that leaves nothing in four hours is told of; one that is busy is
+// not.
 func TestPoolsThatShrink(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// outage tells of a time in which the store can't be used, so that neither the board nor the lead can
-// be shared. Who led when it began tells of it, from what it remembers: nobody else can have begun to
-// lead since, but where this one alone was cut off, and then too what it says is true. When that
-// process ends, nobody tells.
+// outage tells of a time in which the store can't be used, so that neither the board nor the lead
+// can be shared. Who led when it began tells of it, from what it remembers: nobody else can have
+// begun to lead since, but where this one alone was cut off, and then too what it says is true.
+// When that process ends, nobody tells.
 type outage struct {
 	// since is when it began; zero while there is none.
 	since time.Time

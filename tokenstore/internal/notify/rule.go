@@ -19,15 +19,16 @@ const (
 	BudgetNear    = "CarouselBudgetNear"
 )
 
-// rule says of alerts of one name how much they matter, and how long one has to last until it fires.
+// rule says of alerts of one name how much they matter, and how long one has to last until it
+// fires.
 type rule struct {
 	name     string
 	severity Severity
 	hold     time.Duration
 }
 
-// rules are as in deploy/prometheus/alerts.yml, which a test holds. CarouselDegraded is the exception
-// there: it is known only once it is over.
+// rules are as in deploy/prometheus/alerts.yml, which a test holds. CarouselDegraded is the
+// exception there: it is known only once it is over.
 var rules = []rule{
 	{PoolDry, Critical, time.Minute},
 	{PoolShort, Warning, 10 * time.Minute},

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// phrase is what is said of an alert. In braces stand upstream, kind, period and unit, which are its
-// labels, and count, of, at and detail.
+// phrase is what is said of an alert. In braces stand upstream, kind, period and unit, which are
+// its labels, and count, of, at and detail.
 type phrase struct{ summary, description string }
 
 var phrases = map[string]map[string]phrase{

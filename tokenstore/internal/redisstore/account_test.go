@@ -182,8 +182,8 @@ func TestSummarizePools(t *testing.T) {
 	})
 }
 
-// What can't be read is an error, and no account of which nothing is recorded; also where nothing is
-// recorded of the one before it.
+// What can't be read is an error, and no account of which nothing is recorded; also where nothing
+// is recorded of the one before it.
 func TestAccountsThatCanNotBeReadAreNoneThatAreMissing(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {

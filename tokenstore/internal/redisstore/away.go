@@ -50,7 +50,8 @@ func (s *Store) ledgerError(doing string, err error) error {
 	return err
 }
 
-// deferred adds to what is deferred where the error is of a pool that is away, and returns any other.
+// deferred adds to what is deferred where the error is of a pool that is away, and returns any
+// other.
 func deferred(to *leasing.Deferred, err error, leases ...leasing.LeaseRef) error {
 	if away, is := errors.AsType[*leasing.PoolAway](err); is {
 		to.Add(away, leases...)
@@ -59,8 +60,8 @@ func deferred(to *leasing.Deferred, err error, leases ...leasing.LeaseRef) error
 	return err
 }
 
-// Locate tells in which pool a token is: who has had a lease of it knows. So nothing has to be looked
-// up in the directory, which may be away.
+// Locate tells in which pool a token is: who has had a lease of it knows. So nothing has to be
+// looked up in the directory, which may be away.
 func (s *Store) Locate(tokenID, upstream string) {
 	if upstream == "" {
 		return
@@ -70,8 +71,8 @@ func (s *Store) Locate(tokenID, upstream string) {
 	}
 }
 
-// upstreamNames are the upstreams that there are; while the directory of a Cluster is away, those that
-// there were last.
+// upstreamNames are the upstreams that there are; while the directory of a Cluster is away, those
+// that there were last.
 func (s *Store) upstreamNames(ctx context.Context) ([]string, error) {
 	var names []string
 	err := s.await(ctx, upstreamsKey(), func(ctx context.Context) (err error) {
@@ -91,8 +92,8 @@ func (s *Store) upstreamNames(ctx context.Context) ([]string, error) {
 // awayTimeout bounds the question whether a primary is there.
 const awayTimeout = time.Second
 
-// PartlyAway says which primaries of a Cluster do not answer, where others do; empty: none, or all, or
-// it is no Cluster.
+// PartlyAway says which primaries of a Cluster do not answer, where others do; empty: none, or all,
+// or it is no Cluster.
 func (s *Store) PartlyAway(ctx context.Context) string {
 	cluster, is := s.client.(*redis.ClusterClient)
 	if !is || s.fence.closed.Load() != nil {

@@ -60,8 +60,9 @@ func (s *spreadStore) take(t *testing.T, at int) (leasing.LeaseRef, error) {
 	return taken[0].LeaseRef, nil
 }
 
-// Whichever primary of a Cluster is away, and whatever else is on it: leases of the others are taken, renewed and
-// settled, and reserves are kept. Of its own pool each call says that this alone is away.
+// Whichever primary of a Cluster is away, and whatever else is on it: leases of the others are
+// taken, renewed and settled, and reserves are kept. Of its own pool each call says that this alone
+// is away.
 func TestAPrimaryThatIsAwayStopsItsOwnPoolOnly(t *testing.T) {
 	t.Parallel()
 	for away := range 3 {
@@ -199,8 +200,8 @@ func (s *spreadStore) asInProduction(t *testing.T) *Store {
 	return newStore(t, client)
 }
 
-// A primary of a Cluster that is silent, and not known to be away, costs the leases of the others a moment, once, and
-// not their answers; no later call waits for it while it stays so.
+// A primary of a Cluster that is silent, and not known to be away, costs the leases of the others a
+// moment, once, and not their answers; no later call waits for it while it stays so.
 func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 	t.Parallel()
 	s := newSpreadStore(t)
@@ -247,8 +248,8 @@ func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 	})
 }
 
-// While the primary of the directory is silent, reserves of the other pools are kept, by the names of upstreams that
-// were known last, and nothing waits for it again.
+// While the primary of the directory is silent, reserves of the other pools are kept, by the names
+// of upstreams that were known last, and nothing waits for it again.
 func TestADirectoryThatIsSilentStopsNoOtherPool(t *testing.T) {
 	t.Parallel()
 	s := newSpreadStore(t)
@@ -314,8 +315,8 @@ func TestEventsAreHeardWhileAPrimaryIsAway(t *testing.T) {
 	}
 }
 
-// While the primary of the client keys is silent, requests are charged to what was known of them last; while that of a
-// ledger is, its statements are deferred. No later call waits for either.
+// While the primary of the client keys is silent, requests are charged to what was known of them
+// last; while that of a ledger is, its statements are deferred. No later call waits for either.
 func TestASilentPrimaryHoldsUpNoStatements(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -384,7 +385,8 @@ func (s *spreadStore) keyWithLedgerElsewhere(t *testing.T) string {
 	}
 }
 
-// A tokenstore that has not granted a lease learns from its reports where the token is: the directory may be away.
+// A tokenstore that has not granted a lease learns from its reports where the token is: the
+// directory may be away.
 func TestALocatedTokenNeedsNoDirectory(t *testing.T) {
 	t.Parallel()
 	s := newSpreadStore(t)
@@ -406,8 +408,8 @@ func TestALocatedTokenNeedsNoDirectory(t *testing.T) {
 	}
 }
 
-// Whichever primary is away, errands of the pools on the others are handed out, prolonged and looked for; of the one
-// that is back none is before who had one in hand could say so.
+// Whichever primary is away, errands of the pools on the others are handed out, prolonged and
+// looked for; of the one that is back none is before who had one in hand could say so.
 func TestAPrimaryThatIsAwayStopsItsOwnErrandsOnly(t *testing.T) {
 	t.Parallel()
 	for away := range 3 {
@@ -472,8 +474,8 @@ func TestAPrimaryThatIsAwayStopsItsOwnErrandsOnly(t *testing.T) {
 	}
 }
 
-// While the primary of the directory is silent, errands of the other pools are looked for and handed out, and their
-// tokens whose time has come are found and enabled.
+// While the primary of the directory is silent, errands of the other pools are looked for and
+// handed out, and their tokens whose time has come are found and enabled.
 func TestASilentDirectoryHoldsUpNoErrands(t *testing.T) {
 	t.Parallel()
 	s := newSpreadStore(t)
@@ -528,8 +530,8 @@ func TestASilentDirectoryHoldsUpNoErrands(t *testing.T) {
 	})
 }
 
-// Whichever primary is away, tokens of the others whose time has come are enabled, and those of the pool that was away
-// when it is back.
+// Whichever primary is away, tokens of the others whose time has come are enabled, and those of the
+// pool that was away when it is back.
 func TestAPrimaryThatIsAwayKeepsItsOwnTokensDisabledOnly(t *testing.T) {
 	t.Parallel()
 	for away := range 3 {

@@ -26,8 +26,8 @@ var (
 	deleteDestinationScript = newScript("delete_destination")
 )
 
-// sealedDestination is a destination as it is kept: all of it is sealed, as JSON bound to its id, so
-// that nobody can send what is secret elsewhere by writing to Redis.
+// sealedDestination is a destination as it is kept: all of it is sealed, as JSON bound to its id,
+// so that nobody can send what is secret elsewhere by writing to Redis.
 type sealedDestination struct {
 	// Shown is protojson of the contract's Destination without its id and version.
 	Shown  json.RawMessage `json:"shown"`
@@ -166,8 +166,8 @@ func (s *Store) sealDestination(meant notify.Destination) (string, error) {
 	return s.keys.Seal(secret.New(string(plain)), destinationBinding(meant.GetId())), nil
 }
 
-// DeleteDestination removes one, with what is on its way there. expected is the version that it must
-// have; 0: any.
+// DeleteDestination removes one, with what is on its way there. expected is the version that it
+// must have; 0: any.
 func (s *Store) DeleteDestination(ctx context.Context, id string, expected uint64) error {
 	if err := s.removeDestination(ctx, id, expected); err != nil {
 		return err

@@ -132,8 +132,8 @@ func (s *Store) NextErrand(ctx context.Context) (time.Duration, error) {
 	return next, storeError("look for the next errand", err)
 }
 
-// errandPools are the upstreams that have errands; while the directory of a Cluster is away, those that had
-// some last.
+// errandPools are the upstreams that have errands; while the directory of a Cluster is away, those
+// that had some last.
 func (s *Store) errandPools(ctx context.Context) ([]renewer, error) {
 	known, err := s.renewers.get(ctx, func(ctx context.Context) (upstreams []*tokenstorev1.Upstream, err error) {
 		err = s.await(ctx, upstreamsKey(), func(ctx context.Context) (err error) {

@@ -29,7 +29,7 @@ const (
 	Recalled
 	// Freed: a token of Upstream may have room again.
 	Freed
-	// SlotsWanted: demands for Upstream wait; slots held in reserve may help.
+	// SlotsWanted: demands for Upstream wait; slots held in reserve or lent ahead may help.
 	SlotsWanted
 	// DemandsWait: demands wait at a tokenstore, as Waiting says.
 	DemandsWait
@@ -110,8 +110,8 @@ func (s *Store) subscribe(ctx context.Context, deliver func(Event)) error {
 	}
 }
 
-// publisher is whom events are heard from. Each server of a Cluster tells what is published on any, so one is taken by
-// chance: the next time another, where that one is away.
+// publisher is whom events are heard from. Each server of a Cluster tells what is published on any,
+// so one is taken by chance: the next time another, where that one is away.
 func (s *Store) publisher(ctx context.Context) interface {
 	Subscribe(ctx context.Context, channels ...string) *redis.PubSub
 } {

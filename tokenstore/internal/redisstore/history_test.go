@@ -148,7 +148,8 @@ func TestUndo(t *testing.T) {
 	})
 }
 
-// What would be undone is told by token, those that rest for the longest time first; nothing changes.
+// What would be undone is told by token, those that rest for the longest time first; nothing
+// changes.
 func TestPreviewOfAnUndo(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {

@@ -114,8 +114,9 @@ func pollEpochKey() string { return directoryPrefix + "poll_epoch" }
 // poolIDsKey is a sorted set of a pool's token ids by time of creation, in µs.
 func poolIDsKey(upstream string) string { return poolPrefix(upstream) + "ids" }
 
-// rowsKey is a hash of token id to what lists choose and sort it by but for its counts, and countsKey
-// a hash of token id to its counts: see lua/parts/rows.lua. All of it is in the token's hash, too.
+// rowsKey is a hash of token id to what lists choose and sort it by but for its counts, and
+// countsKey a hash of token id to its counts: see lua/parts/rows.lua. All of it is in the token's
+// hash, too.
 func rowsKey(upstream string) string { return poolPrefix(upstream) + "rows" }
 
 func countsKey(upstream string) string { return poolPrefix(upstream) + "counts" }
@@ -283,8 +284,8 @@ func clockKey(upstream string) string { return poolPrefix(upstream) + "clock" }
 func historyKey(upstream, id string) string { return poolPrefix(upstream) + "history:" + id }
 
 // eventsKey is a stream of what happened to the pool's tokens by itself, and was taken back: the
-// token's id, kind, class and model (empty where it has none), and of some until, request and by. lua/parts/tell.lua says
-// how many are kept.
+// token's id, kind, class and model (empty where it has none), and of some until, request and by.
+// lua/parts/tell.lua says how many are kept.
 func eventsKey(upstream string) string { return poolPrefix(upstream) + "events" }
 
 // windowKey is a hash of what was seen of an upstream since the first of its recent
@@ -347,8 +348,8 @@ func auditUndoKey() string { return configPrefix + "audit-undo" }
 // space its signature: see admintoken.go.
 func adminTokenKey() string { return configPrefix + "admin_token" }
 
-// destinationsKey is a hash of id to a destination of notifications, sealed: see destinations.go. All
-// that is of notifications is in one slot.
+// destinationsKey is a hash of id to a destination of notifications, sealed: see destinations.go.
+// All that is of notifications is in one slot.
 func destinationsKey() string { return configPrefix + "destinations" }
 
 // destinationVersionsKey is a hash of destination to version.
@@ -361,16 +362,16 @@ func silencesKey() string { return configPrefix + "silences" }
 // alertBoardKey is a string: JSON of notify.Board, which is bounded there.
 func alertBoardKey() string { return configPrefix + "alerts" }
 
-// alertLeaderKey is a hash: `name` of the tokenstore that judges alerts, `term` raised by each other
-// one, `until` ms.
+// alertLeaderKey is a hash: `name` of the tokenstore that judges alerts, `term` raised by each
+// other one, `until` ms.
 func alertLeaderKey() string { return configPrefix + "alert_leader" }
 
-// deliveriesKey is a hash of what destinations are being told, one delivery each at most: `d:<id>` JSON
-// of notify.Delivery, `n:<id>` how often it was taken.
+// deliveriesKey is a hash of what destinations are being told, one delivery each at most: `d:<id>`
+// JSON of notify.Delivery, `n:<id>` how often it was taken.
 func deliveriesKey() string { return configPrefix + "deliveries" }
 
-// deliveriesDueKey is a sorted set of the destinations that have a delivery, by the ms at which it is
-// due; taken, by when it goes to the next caller.
+// deliveriesDueKey is a sorted set of the destinations that have a delivery, by the ms at which it
+// is due; taken, by when it goes to the next caller.
 func deliveriesDueKey() string { return configPrefix + "deliveries_due" }
 
 // deliveryLogKey is a stream of attempts at deliveries: `e` protobuf Delivery without its time.
@@ -386,9 +387,9 @@ func importedKey() string { return configPrefix + "imported" }
 func listedKey() string { return configPrefix + "listed" }
 
 // logEntriesKey is a stream of the request log's entries without their prompts. An item is a block
-// of up to 64 that were stored together: `n` how many, `b` a list compressed by S2, of the replica's
-// name and of each entry as protobuf LogEntry, each with its length in front as a varint. Data of
-// schema 1 has an item an entry, `e` protobuf LogEntry, which goes on being read.
+// of up to 64 that were stored together: `n` how many, `b` a list compressed by S2, of the
+// replica's name and of each entry as protobuf LogEntry, each with its length in front as a varint.
+// Data of schema 1 has an item an entry, `e` protobuf LogEntry, which goes on being read.
 func logEntriesKey() string { return logPrefix + "entries" }
 
 // logKeptKey is a hash: `size` how many entries the stream has, `gone` how many of them, in its
@@ -409,8 +410,8 @@ func promptOrderKey() string { return logPrefix + "prompt_order" }
 func promptBytesKey() string { return logPrefix + "prompt_bytes" }
 
 // promptsKey is a hash of a block's id to the list of its entries' prompts, or the one prompt of an
-// item that is no block, sealed. A letter in front tells how what is sealed is compressed: `s` by S2,
-// `z` by DEFLATE. They are apart, so that entries are read without them.
+// item that is no block, sealed. A letter in front tells how what is sealed is compressed: `s` by
+// S2, `z` by DEFLATE. They are apart, so that entries are read without them.
 func promptsKey() string { return logPrefix + "prompt_texts" }
 
 // logSequenceKey is a string: the highest sequence stored of a replica. It expires
@@ -533,8 +534,8 @@ func ledgerKey(id string) string { return keyPrefix(id) + "ledger" }
 // lapsed for as long as lapsedBooksKey's.
 func booksKey(id string) string { return keyPrefix(id) + "books" }
 
-// lapsedBooksKey is the same of books that have been silent for too long: what they held is free. It
-// expires an hour after the last.
+// lapsedBooksKey is the same of books that have been silent for too long: what they held is free.
+// It expires an hour after the last.
 func lapsedBooksKey(id string) string { return keyPrefix(id) + "lapsed" }
 
 // barrierKey is a counter that a Barrier writes to learn when what was written before

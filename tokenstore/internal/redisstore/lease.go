@@ -218,7 +218,8 @@ func candidatesFrom(reply *row) []Candidate {
 	return candidates
 }
 
-// Renew prolongs leases; answers those that are lost. With [leasing.Deferred] it has prolonged the others.
+// Renew prolongs leases; answers those that are lost. With [leasing.Deferred] it has prolonged the
+// others.
 func (s *Store) Renew(ctx context.Context, leases []leasing.LeaseRef, ttl time.Duration) ([]leasing.LeaseRef, error) {
 	if len(leases) == 0 {
 		return nil, nil

@@ -190,7 +190,8 @@ func TestSlotsLiveAsLongAsOthers(t *testing.T) {
 }
 
 // Caps do not change whose turn it is where there is room: what several gateways take ahead, use
-// and give back comes to the same tokens as without, and each has its share but for what lies unused.
+// and give back comes to the same tokens as without, and each has its share but for what lies
+// unused.
 func TestLendingIsAsFairAsWithoutCaps(t *testing.T) {
 	t.Parallel()
 	servers := []redis.UniversalClient{testredis.Start(t), testredis.Start(t)}

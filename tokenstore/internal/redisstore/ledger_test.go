@@ -116,7 +116,8 @@ func TestAMinutesLimit(t *testing.T) {
 	wantOutcomes(t, b.post(1, ledger.Amounts{}), "granted")
 }
 
-// Each budget begins again with the calendar of its time zone, to the moment; one in all never does.
+// Each budget begins again with the calendar of its time zone, to the moment; one in all never
+// does.
 func TestBudgetsRenew(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -178,7 +179,8 @@ func TestASilentBookLapses(t *testing.T) {
 	}
 }
 
-// A book is remembered for an hour after its own end, whatever end the books have that are said later.
+// A book is remembered for an hour after its own end, whatever end the books have that are said
+// later.
 func TestABookIsRememberedBesideShorterOnes(t *testing.T) {
 	t.Parallel()
 	client, setTime := testredis.MiniAt(t, epoch2026)

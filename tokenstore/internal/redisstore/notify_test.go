@@ -182,8 +182,8 @@ func (f frozen) Send(context.Context, notify.Destination, notify.Delivery) error
 	return errors.New("it stood still")
 }
 
-// A leader that dies between its judgement and its telling leaves that to the next; what it had judged
-// is not judged anew.
+// A leader that dies between its judgement and its telling leaves that to the next; what it had
+// judged is not judged anew.
 func TestALeaderThatDies(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {
@@ -255,8 +255,8 @@ func TestALeaderOfBefore(t *testing.T) {
 	})
 }
 
-// What a destination does not take is tried again later, under the same id; what it refuses for good
-// is given up.
+// What a destination does not take is tried again later, under the same id; what it refuses for
+// good is given up.
 func TestDeliveriesThatFail(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {

@@ -41,8 +41,8 @@ func (s *Store) SummarizePools(ctx context.Context) ([]*tokenstorev1.PoolState, 
 	return pools, nil
 }
 
-// countPools returns the upstreams that have tokens, or claims to some, by name; and what the script
-// counts of each.
+// countPools returns the upstreams that have tokens, or claims to some, by name; and what the
+// script counts of each.
 func (s *Store) countPools(ctx context.Context) (upstreams []string, counts [][]any, err error) {
 	upstreams, err = s.client.HKeys(ctx, sizesKey()).Result()
 	if err != nil {

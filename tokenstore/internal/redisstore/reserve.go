@@ -147,8 +147,8 @@ func takeIn(r *leasing.Reserve, upstream string, reply *row) error {
 	return reply.err
 }
 
-// Want tells whoever holds slots of the upstream in reserve that others wait for
-// them.
+// Want tells whoever has slots of the upstream that no request uses, in reserve or lent ahead,
+// that others wait for them.
 func (s *Store) Want(ctx context.Context, upstream string) error {
 	return storeError("ask for slots", s.client.Publish(ctx, poolChannel, "wanted "+upstream).Err())
 }

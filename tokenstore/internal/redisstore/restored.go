@@ -73,8 +73,8 @@ func (s *Store) DropRoute(ctx context.Context, name string) error {
 		[]string{routesKey(), routeVersionsKey(), routeMatchesKey()}, name, 0, configChannel).Err())
 }
 
-// RestoreDestination creates a destination of notifications with its id, or replaces the one that has
-// the version; 0: any. problem says why it can't be.
+// RestoreDestination creates a destination of notifications with its id, or replaces the one that
+// has the version; 0: any. problem says why it can't be.
 func (s *Store) RestoreDestination(ctx context.Context, destination notify.Destination, version uint64) (problem string, err error) {
 	return problemOf(s.writeDestination(ctx, destination, "any", version))
 }

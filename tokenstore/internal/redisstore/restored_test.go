@@ -9,8 +9,8 @@ import (
 	"carousel.internal/tokenstore/internal/clientkey"
 )
 
-// A client key that is put has its old secret, whether it is there, deleted or not there at all; one
-// that has changed meanwhile stays as it is.
+// A client key that is put has its old secret, whether it is there, deleted or not there at all;
+// one that has changed meanwhile stays as it is.
 func TestRestoreClientKeys(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {

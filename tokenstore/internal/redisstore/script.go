@@ -27,7 +27,8 @@ var luaFiles embed.FS
 //	-- RETURN what
 //	-- USE name                          a part of lua/parts, whose functions it calls
 //
-// What a script uses stands between its header and its text.
+// What is longer than a line goes on in the next one, indented. What a script uses stands between
+// its header and its text.
 type script struct {
 	name string
 	// loaded reads the file when the script is first needed. Most never are.

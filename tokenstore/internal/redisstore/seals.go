@@ -76,9 +76,9 @@ func (s *Store) checkSeals(ctx context.Context) error {
 }
 
 // adoptSeals makes the check values of data that have none: new data, or data of before
-// there were any. Of the latter the upstreams and the admin token are signed as they are, once: when a token
-// says that upstreams were signed before, or this store has seen check values, they have
-// vanished, and what is not signed stays so.
+// there were any. Of the latter the upstreams and the admin token are signed as they are, once:
+// when a token says that upstreams were signed before, or this store has seen check values, they
+// have vanished, and what is not signed stays so.
 func (s *Store) adoptSeals(ctx context.Context) (map[string]string, error) {
 	ids, signing, err := s.tokenSeals(ctx)
 	if err != nil {

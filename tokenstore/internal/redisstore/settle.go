@@ -19,7 +19,8 @@ var (
 const maxSettlements = 200
 
 // Settle ends leases and carries verdicts out, both in one step for each lease; it returns
-// one Settled each, in order. It may be repeated. With [leasing.Deferred] it has settled the others.
+// one Settled each, in order. It may be repeated. With [leasing.Deferred] it has settled the
+// others.
 func (s *Store) Settle(ctx context.Context, settlements []leasing.Settlement) ([]leasing.Settled, error) {
 	shares, err := s.byPool(ctx, tokensIn(settlements))
 	if err != nil {

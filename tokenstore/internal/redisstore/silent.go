@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// silentAfter is how long a primary of a Cluster has to be awaited to count as silent: a caller may have had less
-	// time.
+	// silentAfter is how long a primary of a Cluster has to be awaited to count as silent: a caller
+	// may have had less time.
 	silentAfter = 500 * time.Millisecond
 	// probeTimeout bounds the question whether one that was silent is there again.
 	probeTimeout = time.Second
@@ -21,16 +21,16 @@ const (
 // errSilent is why a primary was not asked.
 var errSilent = errors.New("it is silent")
 
-// silent are the primaries of a Cluster that did not answer in time, by address. Of these nothing is asked but whether
-// they are there again, so that nobody waits for them.
+// silent are the primaries of a Cluster that did not answer in time, by address. Of these nothing
+// is asked but whether they are there again, so that nobody waits for them.
 type silent struct {
 	mu sync.Mutex
 	// probed has them; true: somebody is asking it now.
 	probed map[string]bool
 }
 
-// await has a primary asked, unless it is silent, in half of the time that is left: who asks is to have time for
-// others then. Of one that is nil nothing is known.
+// await has a primary asked, unless it is silent, in half of the time that is left: who asks is to
+// have time for others then. Of one that is nil nothing is known.
 func (s *silent) await(ctx context.Context, primary *redis.Client, ask func(context.Context) error) error {
 	if deadline, bounded := ctx.Deadline(); bounded {
 		var cancel context.CancelFunc
@@ -68,8 +68,8 @@ func (s *silent) is(primary *redis.Client) bool {
 	return silent
 }
 
-// probe has somebody ask a primary whether it is there, unless somebody does. Any answer will do, also a refusal: then
-// nobody waits for it. mu is held.
+// probe has somebody ask a primary whether it is there, unless somebody does. Any answer will do,
+// also a refusal: then nobody waits for it. mu is held.
 func (s *silent) probe(primary *redis.Client) {
 	if s.probed == nil {
 		s.probed = map[string]bool{}
@@ -93,7 +93,8 @@ func (s *silent) probe(primary *redis.Client) {
 	}()
 }
 
-// part is the calls of a batch that concern one primary; nil where none is known for them: sending tells why.
+// part is the calls of a batch that concern one primary; nil where none is known for them: sending
+// tells why.
 type part struct {
 	primary *redis.Client
 	calls   []*call
@@ -118,8 +119,8 @@ func byPrimary(ctx context.Context, cluster *redis.ClusterClient, calls []*call)
 	return parts
 }
 
-// sendApart sends the calls to each primary by itself: else the client gives those of one that is silent, and all
-// others, the same error, when the time is over.
+// sendApart sends the calls to each primary by itself: else the client gives those of one that is
+// silent, and all others, the same error, when the time is over.
 func (b *batch) sendApart(ctx context.Context, cluster *redis.ClusterClient, calls []*call, send func(context.Context, []*call) error) error {
 	var sending sync.WaitGroup
 	var mu sync.Mutex

@@ -39,7 +39,8 @@ func (l *lines) next() string {
 
 func (l *lines) number() int64 { return wholeOf(l.next()) }
 
-// tableRowFrom reads a token's row and its counts, as lua/parts/rows.lua writes them. now is Redis's.
+// tableRowFrom reads a token's row and its counts, as lua/parts/rows.lua writes them. now is
+// Redis's.
 func tableRowFrom(row, counts string, now time.Time) tableRow {
 	rest := lines(row)
 	enabled, disabledUntil, phase := rest.next() == "1", rest.number(), rest.next()

@@ -72,8 +72,8 @@ func (t Table) isKept() bool {
 		t.Tag == "" && t.Query == ""
 }
 
-// createdIDs returns the ids of a part of a list that is kept in its order, and how many there are on
-// all.
+// createdIDs returns the ids of a part of a list that is kept in its order, and how many there are
+// on all.
 func (s *Store) createdIDs(ctx context.Context, table Table) ([]string, int, error) {
 	key := idsKey(table.Upstream)
 	pipe := s.client.Pipeline()
@@ -85,8 +85,8 @@ func (s *Store) createdIDs(ctx context.Context, table Table) ([]string, int, err
 	return listed.Val(), int(size.Val()), nil
 }
 
-// idsKey is the sorted set of the ids of an upstream's tokens, or of all where it is empty, by their
-// creation.
+// idsKey is the sorted set of the ids of an upstream's tokens, or of all where it is empty, by
+// their creation.
 func idsKey(upstream string) string {
 	if upstream == "" {
 		return createdKey()

@@ -16,8 +16,8 @@ const (
 	useForgotten = 10 * time.Minute
 )
 
-// useView is what this process has read of the use. Nothing is added to a step of time that is over,
-// and to the present ones only with requests, so that most need not be read again.
+// useView is what this process has read of the use. Nothing is added to a step of time that is
+// over, and to the present ones only with requests, so that most need not be read again.
 type useView struct {
 	mu    sync.Mutex
 	steps map[string]*viewedStep
@@ -56,8 +56,8 @@ func (v *useView) find(key string, size int, version string, now time.Time) *usa
 	return step.cells
 }
 
-// count takes in what was added up of a step since. Beyond the bound it is forgotten, and what comes
-// next is added up anew: until it is seen, it is at most one question's.
+// count takes in what was added up of a step since. Beyond the bound it is forgotten, and what
+// comes next is added up anew: until it is seen, it is at most one question's.
 func (v *useView) count(step *viewedStep) {
 	v.added -= step.added
 	if step.added = step.cells.Added(); v.added+step.added > v.most {

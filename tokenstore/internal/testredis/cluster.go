@@ -11,8 +11,8 @@ import (
 	"carousel.internal/proto/freeport"
 )
 
-// Cluster is a Redis Cluster of primaries without replicas. What one of them has is away while it is; the
-// others go on.
+// Cluster is a Redis Cluster of primaries without replicas. What one of them has is away while it
+// is; the others go on.
 type Cluster struct {
 	redis.UniversalClient
 	// Servers are the primaries, and Nodes clients of each alone.
@@ -21,8 +21,8 @@ type Cluster struct {
 	hosts   []string
 }
 
-// StartCluster starts a Redis Cluster of three primaries for the test, each with a third of the slots and the
-// options of its command line.
+// StartCluster starts a Redis Cluster of three primaries for the test, each with a third of the
+// slots and the options of its command line.
 func StartCluster(t testing.TB, options ...string) *Cluster {
 	t.Helper()
 	const nodes, slots = 3, 16384

@@ -69,8 +69,8 @@ type Server struct {
 	process *exec.Cmd
 }
 
-// NewServer starts a redis-server with the options of its command line. Where none is installed the test is skipped;
-// with REQUIRE_REDIS=1 it fails.
+// NewServer starts a redis-server with the options of its command line. Where none is installed the
+// test is skipped; with REQUIRE_REDIS=1 it fails.
 func NewServer(t testing.TB, options ...string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {

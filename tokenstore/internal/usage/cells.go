@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// Cells are all cells of a step, in little memory: some 100 bytes each, and as much for each of those
-// that were added up. Once they are put in they can be used concurrently.
+// Cells are all cells of a step, in little memory: some 100 bytes each, and as much for each of
+// those that were added up. Once they are put in they can be used concurrently.
 type Cells struct {
 	names []cell
 	// sums are those of the names, in their order: of each which of its numbers are not 0, as the

@@ -350,8 +350,8 @@ func TestAProxyDiesAndComesBack(t *testing.T) {
 	}
 }
 
-// askUntilBack asks again while a proxy counts as dead: where the failure took long, as on a machine
-// that stops, it is remembered for as long as it took.
+// askUntilBack asks again while a proxy counts as dead: where the failure took long, as on a
+// machine that stops, it is remembered for as long as it took.
 func askUntilBack(t *testing.T, transport *egress.Transport, at string) (said string, err error) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)

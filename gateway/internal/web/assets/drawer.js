@@ -4,6 +4,7 @@
 import { offerCopies } from './copy.js';
 import { offerUndo } from './entry.js';
 import { t, times } from './page.js';
+import { hasShortcuts, isTyping } from './palette.js';
 
 const drawer = document.getElementById('drawer');
 const body = document.getElementById('drawer-body');
@@ -82,6 +83,23 @@ drawer.addEventListener('close', () => {
   shown = undefined;
   if (named()) leave();
   row?.querySelector('a.cover').focus();
+});
+
+// step goes on to the next request of the list, or back, by the keys that do so in the list. It is one
+// way back, however many were looked at.
+function step(by) {
+  const all = [...rows.children];
+  const next = all[all.findIndex((row) => row.id === `entry-${shown}`) + by];
+  if (!next || leaving) return;
+  history.replaceState(history.state, '', prefix + next.id.slice('entry-'.length));
+  follow();
+}
+
+drawer.addEventListener('keydown', (event) => {
+  const by = event.key === 'j' ? 1 : event.key === 'k' ? -1 : 0;
+  if (by === 0 || !hasShortcuts || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+  event.preventDefault();
+  step(by);
 });
 
 drawer.addEventListener('click', (event) => {

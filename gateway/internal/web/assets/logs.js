@@ -4,7 +4,7 @@ import './brush.js';
 import './drawer.js';
 import { filterTimes } from './filtertimes.js';
 import { onNews } from './news.js';
-import { complain, t, times, Refused } from './page.js';
+import { complain, number, t, times, Refused } from './page.js';
 
 filterTimes(document.getElementById('log-filter'));
 
@@ -22,19 +22,71 @@ function say(text) {
   document.getElementById('tail-news').textContent = text;
 }
 
+// While somebody reads further down, or has a request open, new rows wait behind a button: what is
+// read stays where it is.
+
+const drawer = document.getElementById('drawer');
+const heldButton = document.getElementById('tail-held');
+let held = []; // the newest first, as many as are shown at most
+let waiting = 0; // how many have come since the last were shown
+
+// What lies above this line of the window is out of sight, or below what stays there.
+const edge = () => Number.parseFloat(getComputedStyle(document.documentElement).scrollPaddingTop) || 0;
+
+// A list without rows has no place, and nobody reads it.
+const isReading = () => drawer.open || (rows.children.length > 0 && rows.getBoundingClientRect().top < edge() - 1);
+
+function hold() {
+  if (heldButton.hidden) say(t('live_held'));
+  heldButton.hidden = false;
+  heldButton.querySelector('span').textContent = t('held', number(waiting));
+}
+
+// scale has the bars of all rows end where the slowest one's does.
+function scale() {
+  const bars = [...rows.querySelectorAll('svg.took-bar')];
+  const slowest = Math.max(1, ...bars.map((bar) => Number(bar.dataset.ms)));
+  for (const bar of bars) bar.setAttribute('viewBox', `0 0 ${slowest} 1`);
+}
+
+function release() {
+  if (waiting === 0) return;
+  for (const row of held) row.classList.add('fresh');
+  rows.prepend(...held);
+  while (rows.children.length > mostRows) rows.lastElementChild.remove();
+  scale();
+  document.getElementById('log-card').classList.remove('nothing');
+  document.getElementById('log-empty').hidden = true;
+  say(t('new_requests', waiting));
+  held = [];
+  waiting = 0;
+  heldButton.hidden = true;
+}
+
+function goOn() {
+  if (!isReading()) release();
+}
+
 function show(html, newest) {
   const fresh = new DOMParser().parseFromString(`<table><tbody>${html}</tbody></table>`, 'text/html');
   times(fresh);
-  const added = [...fresh.querySelectorAll('tr')].filter((row) => !document.getElementById(row.id));
-  for (const row of added) row.classList.add('fresh');
-  rows.prepend(...added);
-  while (rows.children.length > mostRows) rows.lastElementChild.remove();
+  const known = new Set(held.map((row) => row.id));
+  const added = [...fresh.querySelectorAll('tr')].filter((row) => !known.has(row.id) && !document.getElementById(row.id));
   rows.dataset.newest = newest;
   if (added.length === 0) return;
-  document.getElementById('log-card').classList.remove('nothing');
-  document.getElementById('log-empty').hidden = true;
-  say(t('new_requests', added.length));
+  held = [...added, ...held].slice(0, mostRows);
+  waiting += added.length;
+  if (isReading()) hold();
+  else release();
 }
+
+heldButton.addEventListener('click', () => {
+  release();
+  rows.scrollIntoView();
+  rows.querySelector('a.cover').focus({ preventScroll: true });
+});
+addEventListener('scroll', goOn, { passive: true });
+drawer.addEventListener('close', goOn);
 
 async function poll() {
   const query = new URLSearchParams(location.search);

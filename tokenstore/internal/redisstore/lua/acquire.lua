@@ -1,7 +1,9 @@
 -- Picks the tokens that are next, admits them and leases them, in one step. What each of
 -- that is, is a part of its own.
 -- KEYS[1] zset order: token id by score
--- KEYS[2] hash clock: `at` virtual time, `guard` the ms until which causes are to be looked at, `ring` how far the ring is built, `lent` the ms until which gateways may have slots that no request uses
+-- KEYS[2] hash clock: `at` virtual time, `guard` the ms until which causes are to be looked at,
+--   `ring` how far the ring is built, `lent` the ms until which gateways may have slots that no
+--   request uses
 -- KEYS[3] zset cooling: token id by the time, in ms, at which it is back; these are not in order
 -- ARGV[1] demand JSON of leaseDemand
 -- USE pool
@@ -17,9 +19,13 @@
 -- USE affinity
 -- USE pick
 -- USE shortage
--- RETURN granted: {'granted', now_ms, then token id, lease id, ver, whether it is to be given back at once, whether it is a slot under a cap per lease}
--- RETURN denied, of those asked for: {'denied', now_ms, total, disabled, expired, cooling, capped, tried, parked, probing, quarantined, soonest_ms, soonest_tried_ms, reserved, class of the cause that they share or '', how many of the expired wait for an access token, lent}
--- RETURN denied, not to be counted: {'denied', now_ms, lent}; lent: 1 where slots may come back that no request uses
+-- RETURN granted: {'granted', now_ms, then token id, lease id, ver, whether it is to be given back
+--   at once, whether it is a slot under a cap per lease}
+-- RETURN denied, of those asked for: {'denied', now_ms, total, disabled, expired, cooling, capped,
+--   tried, parked, probing, quarantined, soonest_ms, soonest_tried_ms, reserved, class of the cause
+--   that they share or '', how many of the expired wait for an access token, lent}
+-- RETURN denied, not to be counted: {'denied', now_ms, lent}; lent: 1 where slots may come back
+--   that no request uses
 -- RETURN many were looked at, and there are more: {'again', how many to skip then}
 
 local order, clock, cooling = KEYS[1], KEYS[2], KEYS[3]

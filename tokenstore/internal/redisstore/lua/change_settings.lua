@@ -1,5 +1,6 @@
 -- Sets settings and pages, or takes them back to their defaults: all or none.
--- KEYS[1] hash settings: `s:<name>` to value, `c:<name>` to who changed it, `p:<name>` to its value before, ver, updated
+-- KEYS[1] hash settings: `s:<name>` to value, `c:<name>` to who changed it, `p:<name>` to its value
+--   before, ver, updated
 -- KEYS[2] hash pages: path to kind and content
 -- ARGV[1] expected version; 0: any
 -- ARGV[2] channel where the change is told

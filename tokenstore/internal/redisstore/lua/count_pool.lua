@@ -8,7 +8,9 @@
 -- USE numbers
 -- USE rows
 -- USE standing
--- RETURN {total, disabled, parked, expired, cooling, probing, quarantined, expiring, requests under way, parked ones that need a login, ms at which the first is back or 0, class that it cools for, ms at which the first expires or 0, its id}
+-- RETURN {total, disabled, parked, expired, cooling, probing, quarantined, expiring, requests under
+--   way, parked ones that need a login, ms at which the first is back or 0, class that it cools
+--   for, ms at which the first expires or 0, its id}
 
 local lead, soon = tonumber(ARGV[1]), tonumber(ARGV[2])
 

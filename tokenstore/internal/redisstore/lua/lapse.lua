@@ -1,6 +1,7 @@
 -- Gives a claim up: what comes late and is based on it is not carried out any more. Says
 -- what has become of the token.
--- KEYS[1] zset lapsed: claims that were given up, by the ms at which that is forgotten; it expires with the last
+-- KEYS[1] zset lapsed: claims that were given up, by the ms at which that is forgotten; it expires
+--   with the last
 -- KEYS[2] hash token
 -- KEYS[3] hash trash: the token as it was, when it is deleted
 -- ARGV[1] claim id

@@ -10,7 +10,8 @@
 -- USE numbers
 -- USE usable
 -- USE marks
--- RETURN {how many tokens were looked at, then id, model, until_ms, cooling_model or probing_model per mark}
+-- RETURN {how many tokens were looked at, then id, model, until_ms, cooling_model or probing_model
+--   per mark}
 
 local lead, offset, count = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 

@@ -13,7 +13,8 @@
 -- USE errands
 -- USE undoable
 -- USE undo
--- RETURN {} when there are none, else {class, model, from_ms, 1 or 0 whether no other cause of the class was known, request id, tokens of all entries, undone, token id …}
+-- RETURN {} when there are none, else {class, model, from_ms, 1 or 0 whether no other cause of the
+--   class was known, request id, tokens of all entries, undone, token id …}
 
 local text = redis.call('LINDEX', KEYS[1], 0)
 if not text then return {} end

@@ -8,7 +8,8 @@
 -- ARGV[3] window_ms ms within which failures are looked at together
 -- ARGV[4] cause_ms ms after which a cause is forgotten of which nothing is heard
 -- ARGV[5] keep entries of a history at most
--- ARGV[6...] per report, ascending: number, token id, lease id, effect (unused, success, neutral, failure), last_error text, verdict JSON or '', group id or ''
+-- ARGV[6...] per report, ascending: number, token id, lease id, effect (unused, success, neutral,
+--   failure), last_error text, verdict JSON or '', group id or ''
 -- USE pool
 -- USE tell
 -- USE rows
@@ -21,7 +22,9 @@
 -- USE guard
 -- USE transit
 -- USE verdict
--- RETURN {1 or 0 whether there are wronged tokens, as far as somebody was judged, then per report: counted now (1 or 0), became ('', 'shared', 'cooling' or 'parked'), ms, streak, how many others of its group alike}
+-- RETURN {1 or 0 whether there are wronged tokens, as far as somebody was judged, then per report:
+--   counted now (1 or 0), became ('', 'shared', 'cooling' or 'parked'), ms, streak, how many others
+--   of its group alike}
 
 local ttl_ms = ARGV[1]
 local terms = { channel = ARGV[2], window_ms = tonumber(ARGV[3]), cause_ms = tonumber(ARGV[4]), keep = ARGV[5] }

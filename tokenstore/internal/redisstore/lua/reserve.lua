@@ -1,10 +1,10 @@
 -- Renews what a replica holds in reserve of one pool, frees what it has given up, and
 -- adds to it. A token is held by one replica. Of one with a cap the replica holds slots:
 -- they are among its open leases until the replica gives them up or falls silent
--- for longer than ttl_ms (and up to a quarter of that), so that nobody needs to know whether it uses them.
--- One whose access token is another by now is dropped, and may be added again.
--- Half of the idle slots of a pool are left to whoever comes. Only tokens
--- that are enabled, ready and not being probed are added.
+-- for longer than ttl_ms (and up to a quarter of that), so that nobody needs to know whether it
+-- uses them. One whose access token is another by now is dropped, and may be added again. Half of
+-- the idle slots of a pool are left to whoever comes. Only tokens that are enabled, ready and not
+-- being probed are added.
 -- KEYS[1] hash holders: replica to the ms at which it was heard last, a space, its instance
 -- KEYS[2] set holds: ids of the tokens that the replica holds
 -- KEYS[3] zset order: token id by score

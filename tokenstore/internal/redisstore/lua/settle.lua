@@ -2,9 +2,9 @@
 -- step: who repeats a report finds the lease ended and the verdict carried out. A lease
 -- that was ended before changes nothing. One that has expired frees no place any more; its
 -- report may come late all the same. One from before its token's last change of epoch
--- frees its place and is counted, but says nothing of the token as it is now. A success ends a new token's quarantine; one that is being probed it opens
--- further, and at last ends the streak. It also speaks against a cause of failure that
--- tokens would share.
+-- frees its place and is counted, but says nothing of the token as it is now. A success ends a new
+-- token's quarantine; one that is being probed it opens further, and at last ends the streak. It
+-- also speaks against a cause of failure that tokens would share.
 -- KEYS[1] hash clock: `guard` the ms until which there is something to speak against
 -- DYNKEY zset c1:{pool:NAME}:inflight:<id>
 -- DYNKEY zset c1:{pool:NAME}:leases `<token id> <lease id>` of all open leases
@@ -13,7 +13,8 @@
 -- ARGV[3] window_ms ms within which failures are looked at together
 -- ARGV[4] cause_ms ms after which a cause is forgotten of which nothing is heard
 -- ARGV[5] keep entries of a history at most
--- ARGV[6...] per lease: token id, lease id, effect (unused, success, neutral, failure), last_error text, model id, verdict JSON or '', group id or '', ms since the request's end
+-- ARGV[6...] per lease: token id, lease id, effect (unused, success, neutral, failure), last_error
+--   text, model id, verdict JSON or '', group id or '', ms since the request's end
 -- USE pool
 -- USE tell
 -- USE rows
@@ -26,7 +27,9 @@
 -- USE guard
 -- USE transit
 -- USE verdict
--- RETURN {1 or 0 whether there are wronged tokens, as far as somebody was judged, then per lease: live (1 or 0), became ('', 'shared', 'cooling' or 'parked'), ms, streak, how many others of its group alike}
+-- RETURN {1 or 0 whether there are wronged tokens, as far as somebody was judged, then per lease:
+--   live (1 or 0), became ('', 'shared', 'cooling' or 'parked'), ms, streak, how many others of its
+--   group alike}
 
 local channel, calm_ms = ARGV[1], tonumber(ARGV[2])
 local terms = { channel = channel, window_ms = tonumber(ARGV[3]), cause_ms = tonumber(ARGV[4]), keep = ARGV[5] }

@@ -1,6 +1,7 @@
 -- Prolongs the errands of one pool that a gateway has in hand, and hands out others that are
 -- due: each to one caller, under an epoch that no other errand of the pool has had.
--- KEYS[1] hash clock: `errand` the last epoch, `questions` how far they are planned, `asked` ms of the last one
+-- KEYS[1] hash clock: `errand` the last epoch, `questions` how far they are planned, `asked` ms of
+--   the last one
 -- KEYS[2] zset refreshes: token id by when its refresh is due, in ms
 -- KEYS[3] zset questions: token id by when its account is to be asked for, in ms
 -- KEYS[4] zset ids: the pool's token ids by creation, in µs
@@ -15,7 +16,8 @@
 -- USE time
 -- USE numbers
 -- USE epoch
--- RETURN {number lost, then id, epoch of each, then per errand handed out: refresh or question, id, epoch}
+-- RETURN {number lost, then id, epoch of each, then per errand handed out: refresh or question, id,
+--   epoch}
 
 local clock, refreshes, questions, ids = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local room, hold, asks = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'

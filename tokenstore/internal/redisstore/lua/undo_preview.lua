@@ -6,7 +6,8 @@
 -- ARGV[4...] token ids
 -- USE pool
 -- USE undoable
--- RETURN of each token of which something would: id, how many transitions, ms of the first, 1 or 0 whether the token itself comes back, how many models do
+-- RETURN of each token of which something would: id, how many transitions, ms of the first, 1 or 0
+--   whether the token itself comes back, how many models do
 
 local class, from, to = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local found = {}

@@ -1,6 +1,7 @@
 -- Errands: what is to be asked of the upstream beside requests, by when that is due. One that
 -- a gateway has in hand is due when it would go to the next caller.
--- DYNKEY zset c1:{pool:NAME}:refreshes ids of tokens that are renewed by when that is due, in ms; 0: at once
+-- DYNKEY zset c1:{pool:NAME}:refreshes ids of tokens that are renewed by when that is due, in ms;
+--   0: at once
 -- DYNKEY zset c1:{pool:NAME}:questions token id by when its account is to be asked for, in ms
 -- DYNKEY hash c1:{pool:NAME}:clock `questions` how far questions is built
 -- DYNKEY hash c1:{pool:NAME}:token:<id>

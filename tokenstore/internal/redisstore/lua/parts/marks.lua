@@ -1,6 +1,7 @@
 -- The marks of models on a token, `m:<model>`: that it cools for the model, or is to be
 -- probed for it. Names come from callers, so a token has few marks, and none for long.
--- DYNKEY zset c1:{pool:NAME}:marked id of each token that may have a mark, by when its last one ends, in ms
+-- DYNKEY zset c1:{pool:NAME}:marked id of each token that may have a mark, by when its last one
+--   ends, in ms
 -- Needs pool.
 
 -- Marks of a token at most, bytes of a model's name, and how long after its end a mark is

@@ -2,7 +2,8 @@
 -- itself; the others have one of their own, which is built when the strategy is chosen, a
 -- part by each acquire, and then follows what is stirred. An entry whose token is not in
 -- the pool's order any more is dropped when it is met.
--- DYNKEY hash c1:{pool:NAME}:rank `strategy` that the order is of, `built` µs: created up to then are in it
+-- DYNKEY hash c1:{pool:NAME}:rank `strategy` that the order is of, `built` µs: created up to then
+--   are in it
 -- DYNKEY zset c1:{pool:NAME}:rank:load token id by leases for its weight
 -- DYNKEY zset c1:{pool:NAME}:rank:load:<load> token id by score, of one load
 -- DYNKEY zset c1:{pool:NAME}:rank:fill token id by its expiry, or when its quota begins anew, in ms

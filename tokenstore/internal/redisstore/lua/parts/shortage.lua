@@ -2,7 +2,8 @@
 -- looked at; of a large one those that the pick has met, and the rest is counted: a token
 -- that is both at its cap and marked for the model counts as at its cap there.
 -- DYNKEY zset c1:{pool:NAME}:refreshes ids of tokens that are renewed by when that is due, in ms
--- DYNKEY zset c1:{pool:NAME}:held ids of tokens of which slots are held in reserve, by until when, in ms
+-- DYNKEY zset c1:{pool:NAME}:held ids of tokens of which slots are held in reserve, by until when,
+--   in ms
 -- Needs pool, time, numbers, demand, admit, standing, pick.
 
 -- Tokens that are looked at one by one.
@@ -91,7 +92,8 @@ local function count_all(found)
   return n
 end
 
--- Whether slots may come back that no request uses; where one token is asked for, slots of that one.
+-- Whether slots may come back that no request uses; where one token is asked for, slots of that
+-- one.
 local function is_lent(found)
   return found.lent and (not named or number(redis.call('HGET', pool .. 'token:' .. named, 'lent')) > now_ms)
 end

@@ -5,7 +5,8 @@
 -- DYNKEY zset c1:{pool:NAME}:rests token id by the end of its cooling, in ms
 -- DYNKEY zset c1:{pool:NAME}:ends token id by its expiry, in ms, while that is ahead
 -- DYNKEY zset c1:{pool:NAME}:accesses the same of tokens that are renewed: their access tokens end
--- DYNKEY zset c1:{pool:NAME}:disabled_until ids of disabled tokens by when they are enabled by themselves, in ms
+-- DYNKEY zset c1:{pool:NAME}:disabled_until ids of disabled tokens by when they are enabled by
+--   themselves, in ms
 -- DYNKEY set c1:{pool:NAME}:unlogged ids of parked tokens that need a login
 -- DYNKEY zset c1:{pool:NAME}:expired token id by its expiry, in ms, once that was taken notice of
 -- DYNKEY zset c1:{pool:NAME}:cooling token id by the time, in ms, at which it is back

@@ -13,8 +13,8 @@ const question = "" +
 	"28013801"
 
 // availableModels: one model (2): name 1, default_on 2, agent 5, thinking 9, images 10, window 15,
-// display name 17, server name 18, variant 30 (parameters 1, default for max 4 and else 5, string 9,
-// legacy_slug 11), legacy_slugs 36, vendor_name 41.
+// display name 17, server name 18, variant 30 (parameters 1, default for max 4 and else 5, string
+// 9, legacy_slug 11), legacy_slugs 36, vendor_name 41.
 const availableModels = "" +
 	"12a5010a0867726f6b2d342e3610012801480150017880d00f8a010847726f6b20342e3692010867726f6b2d342e36f2015f0a0e0a066566666f7274" +
 	"1204686967680a0d0a0466617374120566616c736512044869676828014a2067726f6b2d342e365b6566666f72743d686967682c666173743d66616c" +

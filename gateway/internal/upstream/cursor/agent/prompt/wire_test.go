@@ -4,8 +4,8 @@ package prompt_test
 // the program that reads it. Each begins with the frame's head of five bytes.
 
 // oneTurn: run_request (1) with conversation_state (1: mode 10 = 1), action (2) with a user's
-// message "Hi", mcp_tools (4, empty), conversation_id (5), requested_model (9), conversation_group_id
-// (16), run_id (25).
+// message "Hi", mcp_tools (4, empty), conversation_id (5), requested_model (9),
+// conversation_group_id (16), run_id (25).
 const oneTurn = "" +
 	"00000000c10abe010a02500112320a300a2e0a024869122433333333333333332d333333332d343333332d383333332d333333333333333333333333" +
 	"1a00200122002a2432323232323232322d323232322d343232322d383232322d3232323232323232323232324a0e0a0c636f6d706f7365722d322e35" +
@@ -22,8 +22,8 @@ const severalTurns = "" +
 	"323232323232324a0e0a0c636f6d706f7365722d322e3582012432323232323232322d323232322d343232322d383232322d32323232323232323232" +
 	"3232ca012431313131313131312d313131312d343131312d383131312d313131313131313131313131"
 
-// contextAnswer: exec_client_message (2) id 1, request_context_result (10) with a rule (2), env (4),
-// a tool (7), web_search_enabled (17), git_repo_info_complete (33); exec_id (15) ctx-1.
+// contextAnswer: exec_client_message (2) id 1, request_context_result (10) with a rule (2), env
+// (4), a tool (7), web_search_enabled (17), git_repo_info_complete (33); exec_id (15) ctx-1.
 const contextAnswer = "" +
 	"00000000f412f101080152e5010ae2010adf0112270a142f6361726f7573656c2f73797374656d2e6d6463120942652062726965662e1a020a002002" +
 	"22300a0b6c696e757820362e382e30120a2f776f726b73706163651a046261736852035554435a0a2f776f726b73706163653a7c0a146361726f7573" +
@@ -51,8 +51,8 @@ const withImage = "" +
 	"6167652d312e706e672204080810083a09696d6167652f706e67420889504e470d0a1a0a200122002a2432323232323232322d323232322d34323232" +
 	"2d383232322d3232323232323232323232324a100a0e6770742d352e352d6d656469756d"
 
-// stateAnswer: exec_client_message (2) id 7, mcp_state_exec_result (36) with one server: server_name
-// 1, server_identifier 2, tools 5, status 7; exec_id x-7.
+// stateAnswer: exec_client_message (2) id 7, mcp_state_exec_result (36) with one server:
+// server_name 1, server_identifier 2, tools 5, status 7; exec_id x-7.
 const stateAnswer = "" +
 	"00000000b112ae0108077a03782d37a202a3010aa0010a9d010a086361726f7573656c12086361726f7573656c2a7c0a146361726f7573656c2d6765" +
 	"745f776561746865721207576561746865721a442a420a2e0a0a70726f7065727469657312202a1e0a1c0a046369747912142a120a100a0474797065" +

@@ -1,31 +1,19 @@
-package e2e_test
+package compose_test
 
 import (
 	"cmp"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"testing"
 	"time"
+
+	"github.com/openai/openai-go/v3/option"
 
 	"carousel.internal/deploy/e2e/stack"
 )
-
-// admins runs a command of `gateway admin` at a pair and returns what it prints.
-func admins(t *testing.T, at *stack.Gateway, args ...string) string {
-	t.Helper()
-	command := exec.CommandContext(t.Context(), stack.Binary(t, "gateway"), append([]string{"admin"}, args...)...)
-	command.Env = append(stack.BaseEnv(), "CAROUSEL_URL="+at.URL, "CAROUSEL_KEY="+cmp.Or(at.Key, stack.AdminToken))
-	output, err := command.CombinedOutput()
-	if err != nil {
-		t.Fatalf("gateway admin %s: %v\n%s", strings.Join(args, " "), err, output)
-	}
-	return string(output)
-}
 
 // simulatorURL is where both the containers and this machine reach the composed simulator.
 func (c *composed) simulatorURL() string {
@@ -62,17 +50,18 @@ func (c *composed) moves() {
 
 	folder := t.TempDir()
 	passphrase := filepath.Join(folder, "passphrase")
-	if err := os.WriteFile(passphrase, []byte(backupPassphrase+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(passphrase, []byte("correct horse battery\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	from := first
 	for name, into := range []*stack.Gateway{c.gateway, second} {
 		file := filepath.Join(folder, string(rune('a'+name))+".backup.age")
-		admins(t, from, "backup", file, "--passphrase-file", passphrase)
-		admins(t, into, "restore", file, "--passphrase-file", passphrase, "--yes", "--remove-others")
+		stack.Command(t, from, "backup", file, "--passphrase-file", passphrase)
+		stack.Command(t, into, "restore", file, "--passphrase-file", passphrase, "--yes", "--remove-others")
+		holder := into.SDK(option.WithAPIKey(key.Secret), option.WithRequestTimeout(30*time.Second))
 		chats := func(model string) bool {
-			got := send(t, into, http.MethodPost, "/v1/chat/completions", key.Secret, chatBody(model, "Hello", false), nil)
-			return got.status == http.StatusOK
+			_, err := holder.Chat.Completions.New(t.Context(), asking(model, "Hello"))
+			return err == nil
 		}
 		// The gateways that did not restore it hear of it within a second.
 		stack.Eventually(t, "every gateway of "+into.URL+" chats", time.Minute, func() bool {
@@ -83,7 +72,7 @@ func (c *composed) moves() {
 			}
 			return true
 		})
-		if diff := difference(unordered(exports(t, first)), unordered(exports(t, into))); diff != "" {
+		if diff := stack.Difference(unordered(stack.Exports(t, first)), unordered(stack.Exports(t, into))); diff != "" {
 			t.Errorf("%s exports different %s", into.URL, diff)
 		}
 		from = into

@@ -1,4 +1,4 @@
-package e2e_test
+package compose_test
 
 import (
 	"bufio"
@@ -203,6 +203,24 @@ func (c *composed) scraped() []string {
 	return jobs
 }
 
+// getAs sends a request that says that it comes from another address.
+func (c *composed) getAs(address, path string) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(c.t.Context(), 30*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.gateway.URL+path, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+c.admin)
+	request.Header.Set("X-Forwarded-For", address)
+	response, err := stack.Client(c.t).Do(request)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	_ = response.Body.Close()
+}
+
 // adminToken finds the token where the compose file says: in the gateways' log.
 func (c *composed) adminToken() string {
 	c.t.Helper()
@@ -238,13 +256,17 @@ func (c *composed) chat(n int) (failed int) {
 		option.WithHTTPClient(patient))
 	for i := range n {
 		want := fmt.Sprintf("request %d", i)
-		answer, err := client.Chat.Completions.New(c.t.Context(), ask("gpt-test", want))
+		answer, err := client.Chat.Completions.New(c.t.Context(), asking("gpt-test", want))
 		if err != nil || answer.Choices[0].Message.Content != want {
 			failed++
 			c.t.Logf("request %d: %v", i, err)
 		}
 	}
 	return failed
+}
+
+func asking(model, text string) openai.ChatCompletionNewParams {
+	return openai.ChatCompletionNewParams{Model: model, Messages: []openai.ChatCompletionMessageParamUnion{openai.UserMessage(text)}}
 }
 
 func TestCompose(t *testing.T) {
@@ -307,7 +329,7 @@ func TestCompose(t *testing.T) {
 	})
 	t.Run("the log has the client's address, whatever it says itself", func(t *testing.T) {
 		c.t = t
-		send(t, gateway, http.MethodGet, "/admin/api/fleet", c.admin, "", map[string]string{"X-Forwarded-For": "203.0.113.9"})
+		c.getAs("203.0.113.9", "/admin/api/fleet")
 		client := strings.TrimSpace(c.docker("inspect", "--format", "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}", c.containers("lb")[0]))
 		line := regexp.MustCompile(`"route":"/admin/api/fleet".*"remote_ip":"([^"]*)"`)
 		var found []string
@@ -496,7 +518,8 @@ func (c *composed) upgrade() {
 	}
 }
 
-// encrypted checks that every gateway calls the tokenstores over TLS, where they must show certificates.
+// encrypted checks that every gateway calls the tokenstores over TLS, where they must show
+// certificates.
 func (c *composed) encrypted() {
 	c.t.Helper()
 	if failed := c.chat(30); failed > 0 {

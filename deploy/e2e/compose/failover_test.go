@@ -1,4 +1,4 @@
-package e2e_test
+package compose_test
 
 import (
 	"net/http"

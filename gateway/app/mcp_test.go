@@ -65,7 +65,7 @@ func TestMCPOnTheWire(t *testing.T) {
 		"an empty body":            {"POST", "", nil, 400, []string{"non-empty"}},
 		"another content type":     {"POST", mcpListTools, map[string]string{"Content-Type": "text/plain"}, 415, []string{"application/json"}},
 		"a client that takes less": {"POST", mcpListTools, map[string]string{"Accept": "application/json"}, 400, []string{"Accept"}},
-		"a large body":             {"POST", `{"jsonrpc":"2.0","id":6,"method":"ping","params":{"x":"` + strings.Repeat("x", 300<<10) + `"}}`, nil, 413, []string{"exceeds"}},
+		"a large body":             {"POST", `{"jsonrpc":"2.0","id":6,"method":"ping","params":{"x":"` + strings.Repeat("x", 300<<10) + `"}}`, nil, 413, []string{"larger than 256 KiB"}},
 		"a batch":                  {"POST", "[" + mcpListTools + "]", map[string]string{"MCP-Protocol-Version": "2025-03-26"}, 400, []string{"no batches"}},
 		"a subscription":           {"POST", `{"jsonrpc":"2.0","id":7,"method":"subscriptions/listen","params":{}}`, nil, 400, []string{"no streams"}},
 		"a stream":                 {"GET", "", nil, 405, []string{"/mcp does not take GET but POST"}},

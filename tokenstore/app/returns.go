@@ -39,14 +39,14 @@ func (t *Tokenstore) lookWhoIsDue(ctx context.Context) time.Duration {
 		next = returnsEvery // there may be more than are enabled at a time
 		count, err = t.store.EnableDue(look)
 	}
+	if count > 0 { // also where others could not be enabled
+		t.files.Changed()
+	}
 	if err != nil {
 		if ctx.Err() == nil {
 			t.log.LogAttrs(ctx, slog.LevelWarn, "tokens whose time has come are still disabled; trying again", slog.Any("error", err))
 		}
 		return returnsEvery
-	}
-	if count > 0 {
-		t.files.Changed()
 	}
 	return min(next, returnsAtMost)
 }

@@ -341,7 +341,9 @@ func TestScopedKeys(t *testing.T) {
 	reader := ring.with("reader", caller.Key{Scopes: []caller.Scope{caller.PoolRead}})
 	writer := ring.with("writer", caller.Key{Scopes: []caller.Scope{caller.PoolWrite}})
 	disabled := ring.with("disabled", caller.Key{Disabled: true, Scopes: []caller.Scope{caller.PoolWrite}})
+	expired := ring.with("expired", caller.Key{ExpiresAt: callTime, Scopes: []caller.Scope{caller.PoolWrite}})
 	abroad := ring.with("abroad", caller.Key{Networks: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}, Scopes: []caller.Scope{caller.PoolRead}})
+	near := ring.with("near", caller.Key{Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, Scopes: []caller.Scope{caller.PoolRead}})
 	for name, c := range map[string]struct {
 		key    string
 		kind   caller.Kind // of who is let in
@@ -353,7 +355,9 @@ func TestScopedKeys(t *testing.T) {
 		"who may do all":     {writer, caller.Client, "", ""},
 		"a key without":      {plain, "", chat.Forbidden, caller.NotForKeys},
 		"disabled":           {disabled, "", chat.Unauthenticated, caller.KeyDisabled},
+		"expired":            {expired, "", chat.Unauthenticated, caller.KeyExpired},
 		"from elsewhere":     {abroad, "", chat.Forbidden, caller.WrongNetwork},
+		"from its network":   {near, caller.Client, "", ""},
 		"with an alias":      {reader + "::work", "", chat.Forbidden, caller.NotForKeys},
 		"a wrong key":        {"sk-wrong", "", chat.Unauthenticated, caller.WrongKey},
 		"nobody's":           {clientSecret("unknown"), "", chat.Unauthenticated, caller.WrongKey},

@@ -39,7 +39,9 @@ func (s *Server) ask(ctx context.Context, q question, into any) error {
 	}
 	r := v.request.Clone(jsonapi.WithActor(ctx, v.actor()))
 	r.Method, r.URL, r.RequestURI = q.method, &url.URL{Path: "/admin/api/" + q.path, RawQuery: q.query.Encode()}, ""
-	r.Header.Del("If-Match")
+	for _, name := range []string{"If-Match", "Content-Encoding"} { // they are about the body that came
+		r.Header.Del(name)
+	}
 	r.Body, r.ContentLength = http.NoBody, 0
 	if q.body != nil {
 		packed, err := json.Marshal(q.body)

@@ -9,7 +9,6 @@ package mcp
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -22,6 +21,7 @@ import (
 	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/ondemand"
+	"carousel.internal/gateway/internal/reqbody"
 )
 
 const (
@@ -49,6 +49,7 @@ type Server struct {
 	version string
 	log     *slog.Logger
 	turns   turns
+	pace    pace
 	// looking and changing have the tools of those who may only look, and of those who may do
 	// all.
 	looking, changing *ondemand.Value[http.Handler]
@@ -85,7 +86,7 @@ func (s *Server) handler(tools ...func(toolbox)) http.Handler {
 // Serve answers a request of somebody who may look at the pool. The error is for who is told
 // nothing else.
 func (s *Server) Serve(w http.ResponseWriter, r *http.Request, from caller.Caller) error {
-	body, err := read(w, r)
+	body, calls, err := read(w, r)
 	if err != nil {
 		return err
 	}
@@ -94,6 +95,11 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, from caller.Calle
 		return &chat.Error{Kind: chat.Overloaded, Message: "too many requests are served at /mcp now; try again", RetryAfter: time.Second}
 	}
 	defer s.turns.giveBack(id)
+	if calls {
+		if err := s.pace.take(from, time.Now()); err != nil {
+			return err
+		}
+	}
 	asks := r.WithContext(context.WithValue(r.Context(), visitKey{}, visit{from, r, w.Header().Get("X-Request-Id")}))
 	asks.Body = io.NopCloser(bytes.NewReader(body))
 	handler := s.looking
@@ -104,24 +110,30 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, from caller.Calle
 	return nil
 }
 
-// read reads a request's body, and refuses what is more than one request: each is to have its turn,
-// and an id of its own, by which what it changes is undone.
-func read(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-		return nil, chat.Errorf(chat.PayloadTooLarge, "the body exceeds %d bytes", maxBody)
-	} else if err != nil {
-		return nil, &chat.Error{Kind: chat.InvalidRequest, Message: "the body could not be read", Err: err}
+// read reads a request's body, and whether it calls a tool. It refuses what is more than one
+// request: each is to have its turn, and an id of its own, by which what it changes is undone.
+func read(w http.ResponseWriter, r *http.Request) (body []byte, calls bool, err error) {
+	if body, err = reqbody.ReadAll(w, r, maxBody); err != nil {
+		return nil, false, err
 	}
 	if bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("[")) {
-		return nil, chat.Errorf(chat.InvalidRequest, "/mcp takes one request at a time, no batches: send each alone")
+		return nil, false, chat.Errorf(chat.InvalidRequest, "/mcp takes one request at a time, no batches: send each alone")
 	}
+	method := methodOf(body)
+	if method == "subscriptions/listen" {
+		return nil, false, chat.Errorf(chat.InvalidRequest, "/mcp has no streams, so nothing can be subscribed to")
+	}
+	return body, method == "tools/call", nil
+}
+
+// methodOf is what a request asks for; empty where it is none, of which the SDK says why.
+func methodOf(body []byte) string {
 	if message, err := jsonrpc.DecodeMessage(body); err == nil {
-		if asked, is := message.(*jsonrpc.Request); is && asked.Method == "subscriptions/listen" {
-			return nil, chat.Errorf(chat.InvalidRequest, "/mcp has no streams, so nothing can be subscribed to")
+		if asked, is := message.(*jsonrpc.Request); is {
+			return asked.Method
 		}
 	}
-	return body, nil
+	return ""
 }
 
 // unkept is an answer that nobody keeps, whatever the SDK says.

@@ -2,6 +2,7 @@ package mcp_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,7 +18,9 @@ import (
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"carousel.internal/gateway/internal/caller"
+	"carousel.internal/gateway/internal/chat"
 	"carousel.internal/gateway/internal/mcp"
+	"carousel.internal/gateway/internal/reqbody"
 	"carousel.internal/proto/leaktest"
 )
 
@@ -331,16 +334,22 @@ func TestTheAdminUndoesAll(t *testing.T) {
 	}
 }
 
-// served asks a server one thing by HTTP.
-func served(t *testing.T, server *mcp.Server, from caller.Caller, body string) (*httptest.ResponseRecorder, error) {
+// requestOf is a request as clients send it.
+func requestOf(t *testing.T, body string) *http.Request {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/mcp", strings.NewReader(body))
 	for name, value := range map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-03-26"} {
 		r.Header.Set(name, value)
 	}
+	return r
+}
+
+// served asks a server one thing by HTTP.
+func served(t *testing.T, server *mcp.Server, from caller.Caller, body string) (*httptest.ResponseRecorder, error) {
+	t.Helper()
 	w := httptest.NewRecorder()
 	w.Header().Set("X-Request-Id", "r3")
-	return w, server.Serve(w, r, from)
+	return w, server.Serve(w, requestOf(t, body), from)
 }
 
 const callOfPool = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"pool_state","arguments":{}}}`
@@ -352,7 +361,7 @@ func TestOneRequestAtATime(t *testing.T) {
 		"a batch":        {"[" + callOfPool + "]", "no batches"},
 		"a spaced batch": {" \r\n\t[" + callOfPool + "," + callOfPool + "]", "no batches"},
 		"a stream":       {`{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{}}`, "no streams"},
-		"too much":       {`{"x":"` + strings.Repeat("x", 300<<10) + `"}`, "exceeds 262144 bytes"},
+		"too much":       {`{"x":"` + strings.Repeat("x", 300<<10) + `"}`, "larger than 256 KiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -366,6 +375,37 @@ func TestOneRequestAtATime(t *testing.T) {
 				t.Errorf("%v; %d %s; asked %q", err, w.Code, w.Body, api.last())
 			}
 		})
+	}
+}
+
+// A body is unpacked as anywhere, which no question to the admin API is then.
+func TestAPackedBody(t *testing.T) {
+	t.Parallel()
+	var packed bytes.Buffer
+	packer := gzip.NewWriter(&packed)
+	_, _ = io.WriteString(packer, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"enable_accounts","arguments":{"ids":["t1"],"dry_run":false}}}`)
+	_ = packer.Close()
+	coding := "none"
+	server := mcp.New(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		coding = r.Header.Get("Content-Encoding")
+	}), "test", slog.New(slog.DiscardHandler))
+	r := requestOf(t, packed.String())
+	r.Header.Set("Content-Encoding", "gzip")
+	if err := server.Serve(httptest.NewRecorder(), r, writer); err != nil || coding != "" {
+		t.Errorf("%v; asked with the coding %q", err, coding)
+	}
+}
+
+// A body counts among those that the gateway has in hand.
+func TestABodyNeedsRoom(t *testing.T) {
+	t.Parallel()
+	api := full()
+	r := requestOf(t, callOfPool)
+	w, release := reqbody.Watch(httptest.NewRecorder(), r, time.Minute, reqbody.NewBudget(int64(len(callOfPool))))
+	defer release()
+	err := mcp.New(api, "test", slog.New(slog.DiscardHandler)).Serve(w, r, writer)
+	if failure := chat.AsError(err); failure == nil || failure.Kind != chat.PayloadTooLarge || api.last() != "" {
+		t.Errorf("%v; asked %q", err, api.last())
 	}
 }
 
@@ -409,6 +449,29 @@ func TestTurnsOfOneKey(t *testing.T) {
 	go func() { <-begun }()
 	if _, err := served(t, server, writer, callOfPool); err != nil {
 		t.Errorf("once all have ended: %v", err)
+	}
+}
+
+// A key that has called as many tools as it may make requests a minute is refused the next, and
+// what calls no tool is not.
+func TestCallsAMinute(t *testing.T) {
+	t.Parallel()
+	server := mcp.New(full(), "test", slog.New(slog.DiscardHandler))
+	limited := caller.Caller{Kind: caller.Client, Key: &caller.Key{
+		ID: "limited", Scopes: []caller.Scope{caller.PoolRead}, Limits: []caller.Limit{{Unit: caller.Requests, Period: caller.Minute, Amount: 2}},
+	}}
+	const list = `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
+	for _, body := range []string{list, callOfPool, callOfPool, list} {
+		if w, err := served(t, server, limited, body); err != nil || w.Code != http.StatusOK {
+			t.Fatalf("%s: %v; %d %s", body, err, w.Code, w.Body)
+		}
+	}
+	_, err := served(t, server, limited, callOfPool)
+	if failure := chat.AsError(err); failure == nil || failure.Kind != chat.KeyLimited || failure.RetryAfter <= 0 || failure.RetryAfter > time.Minute {
+		t.Errorf("one call too many: %v", err)
+	}
+	if _, err := served(t, server, writer, callOfPool); err != nil {
+		t.Errorf("another key: %v", err)
 	}
 }
 

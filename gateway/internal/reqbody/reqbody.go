@@ -139,7 +139,11 @@ func collect(r io.Reader, announced, limit int64, guard *Guard) ([]byte, error) 
 // tooLarge reads the rest of the body away if that is not too much.
 func tooLarge(guard *Guard, limit int64) *chat.Error {
 	guard.drain(max(drainBytes, 2*limit), drainTime)
-	return chat.Errorf(chat.PayloadTooLarge, "the request body is larger than %d MiB", limit>>20)
+	size, unit := limit>>20, "MiB"
+	if size == 0 {
+		size, unit = limit>>10, "KiB"
+	}
+	return chat.Errorf(chat.PayloadTooLarge, "the request body is larger than %d %s", size, unit)
 }
 
 func unreadable(r *http.Request, guard *Guard, err error) error {

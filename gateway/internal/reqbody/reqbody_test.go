@@ -186,3 +186,16 @@ func TestAnnouncedIsNotHeld(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A limit is told in a unit in which it is something.
+func TestALimitIsTold(t *testing.T) {
+	t.Parallel()
+	for limit, says := range map[int64]string{256 << 10: "larger than 256 KiB", mebibyte: "larger than 1 MiB", 32 * mebibyte: "larger than 32 MiB"} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", http.NoBody)
+		r.ContentLength = limit + 1
+		_, err := ReadAll(httptest.NewRecorder(), r, limit)
+		if failure := chat.AsError(err); failure == nil || failure.Kind != chat.PayloadTooLarge || !strings.HasSuffix(failure.Message, says) {
+			t.Errorf("%d bytes: %v", limit, err)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 	"carousel.internal/tokenstore/internal/leasing"
+	"carousel.internal/tokenstore/internal/ledger"
 	"carousel.internal/tokenstore/internal/testredis"
 	"carousel.internal/tokenstore/internal/token"
 )
@@ -187,8 +188,20 @@ func (s *spreadStore) mustDefer(t *testing.T, doing string, err error, away int,
 	}
 }
 
+// asInProduction is a store on the same Cluster whose client keeps deadlines.
+func (s *spreadStore) asInProduction(t *testing.T) *Store {
+	t.Helper()
+	addrs := s.cluster.UniversalClient.(*redis.ClusterClient).Options().Addrs //nolint:forcetypeassert // it is one
+	client, err := Connect("redis://" + strings.Join(addrs, ",") + "?cluster=true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	return newStore(t, client)
+}
+
 // A primary of a Cluster that is silent, and not known to be away, costs the leases of the others a
-// moment, and not their answers; the next call does not wait for it.
+// moment, once, and not their answers; no later call waits for it while it stays so.
 func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 	t.Parallel()
 	s := newSpreadStore(t)
@@ -201,13 +214,7 @@ func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 		}
 		leases = append(leases, lease)
 	}
-	addrs := s.cluster.UniversalClient.(*redis.ClusterClient).Options().Addrs       //nolint:forcetypeassert // it is one
-	client, err := Connect("redis://" + strings.Join(addrs, ",") + "?cluster=true") // as in production: it keeps deadlines
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = client.Close() })
-	store := newStore(t, client)
+	store := s.asInProduction(t)
 	renew := func() ([]leasing.LeaseRef, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 		defer cancel()
@@ -218,15 +225,20 @@ func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 	}
 	s.cluster.Servers[silent].Pause(t)
 	defer s.cluster.Servers[silent].Resume(t)
-	for _, when := range []string{"at first", "after that"} {
+	mustDefer := func(when string) time.Duration {
+		t.Helper()
 		began := time.Now()
 		lost, err := renew()
 		s.mustDefer(t, when, err, silent, leases[silent])
 		if len(lost) > 0 {
-			t.Errorf("%s lost %v", when, lost)
+			t.Fatalf("%s lost %v", when, lost)
 		}
-		if took := time.Since(began); when == "after that" && took >= patience {
-			t.Errorf("%s it takes %s", when, took)
+		return time.Since(began)
+	}
+	mustDefer("at first")
+	for since := time.Now(); time.Since(since) < 3*probeTimeout; {
+		if took := mustDefer("after that"); took >= patience {
+			t.Fatalf("%s after the first one takes %s", time.Since(since), took)
 		}
 	}
 	s.cluster.Servers[silent].Resume(t)
@@ -234,6 +246,143 @@ func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 		_, err := renew()
 		return err == nil
 	})
+}
+
+// While the primary of the directory is silent, reserves of the other pools are kept, by the names
+// of upstreams that were known last, and nothing waits for it again.
+func TestADirectoryThatIsSilentStopsNoOtherPool(t *testing.T) {
+	t.Parallel()
+	s := newSpreadStore(t)
+	const patience = 5 * time.Second
+	silent := s.cluster.PrimaryOf(t, directoryKey())
+	store := s.asInProduction(t)
+	reserve := func() (leasing.Reserve, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+		defer cancel()
+		return store.Reserve(ctx, leasing.Reservation{Replica: "g1", Instance: "i1", TTL: time.Minute})
+	}
+	if _, err := reserve(); err != nil {
+		t.Fatal(err)
+	}
+	s.cluster.Servers[silent].Pause(t)
+	defer s.cluster.Servers[silent].Resume(t)
+	mustKeep := func() time.Duration {
+		t.Helper()
+		began := time.Now()
+		kept, err := reserve()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at, upstream := range s.upstreams {
+			if slices.Contains(kept.Away, upstream) != (at == silent) {
+				t.Fatalf("%v are away, of %v the one of primary %d", kept.Away, s.upstreams, silent+1)
+			}
+		}
+		return time.Since(began)
+	}
+	mustKeep()
+	for since := time.Now(); time.Since(since) < 3*probeTimeout; {
+		if took := mustKeep(); took >= patience {
+			t.Fatalf("after the first one it takes %s", took)
+		}
+	}
+}
+
+// Whichever primary is away, what the others publish is heard: recalls do not wait for it.
+func TestEventsAreHeardWhileAPrimaryIsAway(t *testing.T) {
+	t.Parallel()
+	for away := range 3 {
+		t.Run(fmt.Sprint("primary ", away+1), func(t *testing.T) {
+			t.Parallel()
+			s := newSpreadStore(t)
+			events := listen(t, s.asInProduction(t))
+			wantEvent(t, events, Event{Kind: Resync})
+			s.cluster.Servers[away].Kill()
+			recalled := Event{Kind: Recalled, Token: "t1", Epoch: 7}
+			other := s.cluster.Nodes[(away+1)%len(s.cluster.Nodes)]
+			waitUntil(t, "a recall is heard", func() bool {
+				if err := other.Publish(t.Context(), poolChannel, "recall t1 7").Err(); err != nil {
+					t.Fatal(err)
+				}
+				select {
+				case event := <-events:
+					return event == recalled
+				default:
+					return false
+				}
+			})
+		})
+	}
+}
+
+// While the primary of the client keys is silent, requests are charged to what was known of them
+// last; while that of a ledger is, its statements are deferred. No later call waits for either.
+func TestASilentPrimaryHoldsUpNoStatements(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		silent func(id string) string // a key there
+		away   bool
+	}{
+		"that of the client keys": {clientKeyKey, false},
+		"that of a ledger":        {ledgerKey, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSpreadStore(t)
+			const patience = 5 * time.Second
+			store := s.asInProduction(t)
+			id := s.keyWithLedgerElsewhere(t)
+			posting := ledger.Posting{Book: "b", Statement: &ledger.Statement{}, TTL: time.Minute}
+			post := func() error {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+				defer cancel()
+				key, err := store.ClientKey(ctx, id)
+				if err != nil {
+					return err
+				}
+				posting.Statement.Sequence++
+				_, err = store.Post(ctx, key, posting)
+				return err
+			}
+			if err := post(); err != nil {
+				t.Fatal(err)
+			}
+			silent := s.cluster.Servers[s.cluster.PrimaryOf(t, test.silent(id))]
+			silent.Pause(t)
+			defer silent.Resume(t)
+			mustPost := func() time.Duration {
+				t.Helper()
+				began := time.Now()
+				err := post()
+				if _, away := errors.AsType[*ledger.Away](err); away != test.away || err != nil && !away {
+					t.Fatal(err)
+				}
+				return time.Since(began)
+			}
+			slow := 0
+			for since := time.Now(); time.Since(since) < patience+3*probeTimeout; {
+				if mustPost() >= patience {
+					slow++
+				}
+			}
+			if slow != 1 {
+				t.Errorf("%d calls wait for it", slow)
+			}
+		})
+	}
+}
+
+// keyWithLedgerElsewhere returns a client key whose ledger is on another primary than the keys are.
+func (s *spreadStore) keyWithLedgerElsewhere(t *testing.T) string {
+	t.Helper()
+	for {
+		key, _ := createKey(t, s.Store, &tokenstorev1.ClientKey{Name: "k", Limits: []*tokenstorev1.KeyLimit{
+			{Unit: tokenstorev1.KeyUnit_KEY_UNIT_REQUESTS, Period: tokenstorev1.KeyPeriod_KEY_PERIOD_MINUTE, Amount: 9},
+		}})
+		if id := key.GetId(); s.cluster.PrimaryOf(t, ledgerKey(id)) != s.cluster.PrimaryOf(t, clientKeyKey(id)) {
+			return id
+		}
+	}
 }
 
 // A tokenstore that has not granted a lease learns from its reports where the token is: the
@@ -320,6 +469,110 @@ func TestAPrimaryThatIsAwayStopsItsOwnErrandsOnly(t *testing.T) {
 			s.errandHold = 0
 			if later := take(t, s.Store); len(later) != 1 || later[0].ID != renewed[away].GetId() {
 				t.Errorf("later took %v", later)
+			}
+		})
+	}
+}
+
+// While the primary of the directory is silent, errands of the other pools are looked for and
+// handed out, and their tokens whose time has come are found and enabled.
+func TestASilentDirectoryHoldsUpNoErrands(t *testing.T) {
+	t.Parallel()
+	s := newSpreadStore(t)
+	silent := s.cluster.PrimaryOf(t, directoryKey())
+	at := (silent + 1) % len(s.upstreams)
+	d := login("s", "r")
+	for i := 0; s.cluster.PrimaryOf(t, orderKey(d.Upstream)) == silent; i++ {
+		d.Upstream = fmt.Sprint("e", i)
+	}
+	if _, err := s.PutUpstream(t.Context(), &tokenstorev1.Upstream{Name: d.Upstream, Driver: token.DriverCursor, BaseUrl: "https://example.com"}, 0); err != nil {
+		t.Fatal(err)
+	}
+	renewed := create(t, s.Store, d)
+	makeDue(t, s.Store, renewed)
+	disabledUntil(t, s.Store, s.tokens[at], time.Now().Add(time.Hour))
+	timeComes(t, s.Store, s.tokens[at])
+
+	store := s.asInProduction(t)
+	inTime := func(do func(ctx context.Context) error) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if err := do(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := func(ctx context.Context) error {
+		for what, look := range map[string]func(context.Context) (time.Duration, error){"errand": store.NextErrand, "return": store.NextReturn} {
+			if until, err := look(ctx); err != nil || until > 0 {
+				return fmt.Errorf("the next %s is in %s: %w", what, until, err)
+			}
+		}
+		return nil
+	}
+	inTime(next) // it knows the upstreams then
+	s.cluster.Servers[silent].Pause(t)
+	defer s.cluster.Servers[silent].Resume(t)
+	inTime(next)
+	inTime(func(ctx context.Context) error {
+		errands, _, err := store.TakeErrands(ctx, MaxErrands, MaxErrands, nil)
+		if err == nil && !slices.ContainsFunc(errands, func(each Errand) bool { return each.ID == renewed.GetId() }) {
+			err = fmt.Errorf("took %v", errands)
+		}
+		return err
+	})
+	inTime(func(ctx context.Context) error {
+		count, err := store.EnableDue(ctx)
+		if _, is := errors.AsType[*leasing.Deferred](err); !is || count != 1 {
+			return fmt.Errorf("%d were enabled: %w", count, err)
+		}
+		return nil
+	})
+}
+
+// Whichever primary is away, tokens of the others whose time has come are enabled, and those of the
+// pool that was away when it is back.
+func TestAPrimaryThatIsAwayKeepsItsOwnTokensDisabledOnly(t *testing.T) {
+	t.Parallel()
+	for away := range 3 {
+		t.Run(fmt.Sprint("primary ", away+1), func(t *testing.T) {
+			t.Parallel()
+			s := newSpreadStore(t)
+			for _, id := range s.tokens {
+				disabledUntil(t, s.Store, id, time.Now().Add(time.Hour))
+			}
+			enableDue(t, s.Store, 0)
+			for _, id := range s.tokens {
+				timeComes(t, s.Store, id)
+			}
+			s.cluster.Servers[away].Kill()
+			if next, err := s.NextReturn(t.Context()); err != nil || next > 0 {
+				t.Errorf("the next is to be enabled in %v, %v", next, err)
+			}
+			count, err := s.EnableDue(t.Context())
+			part, is := errors.AsType[*leasing.Deferred](err)
+			if count != len(s.tokens)-1 || !is {
+				t.Fatalf("%d were enabled: %v", count, err)
+			}
+			for at, upstream := range s.upstreams {
+				if slices.Contains(part.Upstreams, upstream) != (at == away) {
+					t.Errorf("%v are away, of %v the one of primary %d", part.Upstreams, s.upstreams, away+1)
+				}
+				if at == away {
+					continue
+				}
+				if _, err := s.take(t, at); err != nil {
+					t.Errorf("the pool on primary %d: %v", at+1, err)
+				}
+			}
+
+			s.cluster.Servers[away].Start(t)
+			waitUntil(t, "the pool is back", func() bool {
+				count, err := s.EnableDue(t.Context())
+				return err == nil && count == 1
+			})
+			if _, err := s.take(t, away); err != nil {
+				t.Error(err)
 			}
 		})
 	}

@@ -83,8 +83,12 @@ func (s *Store) ClientKey(ctx context.Context, id string) (*tokenstorev1.ClientK
 	if known != nil {
 		return known, nil
 	}
-	key, err := s.GetClientKey(ctx, id)
-	if s.partAway(err) {
+	var key *tokenstorev1.ClientKey
+	err := s.await(ctx, clientKeyKey(id), func(ctx context.Context) (err error) {
+		key, err = s.GetClientKey(ctx, id)
+		return err
+	})
+	if err = storeError("read a client key", err); s.partAway(err) {
 		if last := s.knownKeys.last(id); last != nil {
 			return last, nil
 		}

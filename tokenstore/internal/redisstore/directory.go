@@ -95,7 +95,11 @@ func (s *Store) homesOf(ctx context.Context, ids []string) (map[string]string, e
 	if len(unknown) == 0 {
 		return pools, nil
 	}
-	entries, err := s.client.HMGet(ctx, directoryKey(), unknown...).Result()
+	var entries []any
+	err := s.await(ctx, directoryKey(), func(ctx context.Context) (err error) {
+		entries, err = s.client.HMGet(ctx, directoryKey(), unknown...).Result()
+		return err
+	})
 	if err != nil {
 		return nil, storeError("look tokens up", err)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"carousel.internal/tokenstore/internal/leasing"
 )
 
 var enableDueScript = newScript("enable_due")
@@ -11,9 +13,9 @@ var enableDueScript = newScript("enable_due")
 // NextReturn is how long it takes until the time of a token has come that is disabled until one;
 // not positive: it has come. An hour where there is none.
 func (s *Store) NextReturn(ctx context.Context) (time.Duration, error) {
-	upstreams, err := s.client.HKeys(ctx, sizesKey()).Result()
+	upstreams, err := s.upstreamNames(ctx)
 	if err != nil {
-		return 0, storeError("look for the next token to enable", err)
+		return 0, err
 	}
 	orders := make([]string, len(upstreams))
 	for i, upstream := range upstreams {
@@ -24,24 +26,26 @@ func (s *Store) NextReturn(ctx context.Context) (time.Duration, error) {
 }
 
 // EnableDue enables the tokens that were disabled until a time which has come, up to pageSize of
-// each pool, and returns how many they were. It is cheap where there is none.
+// each pool, and returns how many they were. It is cheap where there is none. With
+// [leasing.Deferred] it has enabled those of the other pools.
 func (s *Store) EnableDue(ctx context.Context) (int, error) {
-	upstreams, err := s.client.HKeys(ctx, sizesKey()).Result()
+	upstreams, err := s.upstreamNames(ctx)
 	if err != nil {
-		return 0, storeError("enable tokens", err)
+		return 0, err
 	}
 	round, calls := s.batch(), make([]*call, len(upstreams))
 	for i, upstream := range upstreams {
 		calls[i] = round.add(enableDueScript, []string{disabledUntilKey(upstream)}, upstream, pageSize, poolChannel)
 	}
-	if err := round.exec(ctx); err != nil {
-		return 0, storeError("enable tokens", err)
-	}
-	count := 0
+	_ = round.exec(ctx) // each call has its own error
+	count, later := 0, &leasing.Deferred{}
 	for i, upstream := range upstreams {
 		ids, err := calls[i].reply.StringSlice()
 		if err != nil {
-			return count, storeError("enable tokens", err)
+			if err := deferred(later, s.poolError(upstream, "enable tokens", err)); err != nil {
+				return count, err
+			}
+			continue
 		}
 		if len(ids) > 0 {
 			s.log.LogAttrs(ctx, slog.LevelInfo, "tokens are enabled again: the time has come until which they were disabled",
@@ -49,5 +53,5 @@ func (s *Store) EnableDue(ctx context.Context) (int, error) {
 		}
 		count += len(ids)
 	}
-	return count, nil
+	return count, later.OrNil()
 }

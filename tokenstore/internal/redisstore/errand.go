@@ -24,7 +24,10 @@ import (
 // set in the slot of its pool; who takes one moves it to when it would go to the next
 // caller, and is told an epoch that nobody else has. What ends an errand names the epoch.
 
-var takeErrandsScript = newScript("take_errands")
+var (
+	takeErrandsScript = newScript("take_errands")
+	untilNextScript   = newScript("until_next")
+)
 
 const (
 	// ErrandHold is how long an errand stays in hand without word.
@@ -132,7 +135,13 @@ func (s *Store) NextErrand(ctx context.Context) (time.Duration, error) {
 // errandPools are the upstreams that have errands; while the directory of a Cluster is away, those
 // that had some last.
 func (s *Store) errandPools(ctx context.Context) ([]renewer, error) {
-	known, err := s.renewers.get(ctx, s.Upstreams)
+	known, err := s.renewers.get(ctx, func(ctx context.Context) (upstreams []*tokenstorev1.Upstream, err error) {
+		err = s.await(ctx, upstreamsKey(), func(ctx context.Context) (err error) {
+			upstreams, err = s.Upstreams(ctx)
+			return err
+		})
+		return upstreams, storeError("list upstreams", err)
+	})
 	if known != nil && s.partAway(err) {
 		return known, nil
 	}
@@ -142,28 +151,25 @@ func (s *Store) errandPools(ctx context.Context) ([]renewer, error) {
 // untilNext is how long it takes until the first time in any of some orders by ms has come; an
 // hour at most. Of a Cluster, orders that can't be reached are left out, for a moment.
 func (s *Store) untilNext(ctx context.Context, orders []string) (time.Duration, error) {
-	pipe := s.client.Pipeline()
-	clock, firsts := pipe.Time(ctx), make([]*redis.ZSliceCmd, len(orders))
+	round, calls := s.batch(), make([]*call, len(orders))
 	for i, order := range orders {
-		firsts[i] = pipe.ZRangeWithScores(ctx, order, 0, 0)
+		calls[i] = round.add(untilNextScript, []string{order})
 	}
-	_ = sendEach(ctx, pipe) // each command has its own error
-	next, now := time.Hour, clock.Val()
-	if err := clock.Err(); err != nil {
-		if !s.partAway(storeError("read the time", err)) {
-			return 0, err
-		}
-		now = time.Now()
-	}
-	for _, first := range firsts {
-		if err := first.Err(); err != nil {
-			if !s.partAway(storeError("read the times", err)) {
-				return 0, err
-			}
+	_ = round.exec(ctx) // each call has its own error
+	next := time.Hour
+	for _, each := range calls {
+		text, err := each.reply.Text()
+		switch {
+		case s.partAway(storeError("read the times", err)):
 			next = min(next, lookForAway)
-		}
-		for _, member := range first.Val() {
-			next = min(next, time.UnixMilli(int64(member.Score)).Sub(now))
+		case err != nil:
+			return 0, err
+		case text != "none":
+			ms, err := strconv.ParseInt(text, 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("script %s: %w", untilNextScript.name, err)
+			}
+			next = min(next, time.Duration(ms)*time.Millisecond)
 		}
 	}
 	return next, nil

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -81,7 +83,7 @@ func (s *Store) Listen(ctx context.Context, deliver func(Event)) {
 
 // subscribe delivers events until the connection fails.
 func (s *Store) subscribe(ctx context.Context, deliver func(Event)) error {
-	subscription := s.client.Subscribe(ctx, poolChannel, configChannel)
+	subscription := s.publisher(ctx).Subscribe(ctx, poolChannel, configChannel)
 	// A read can't be cancelled; closing ends it. Closing twice is harmless.
 	stop := context.AfterFunc(ctx, func() { _ = subscription.Close() })
 	defer func() {
@@ -97,7 +99,7 @@ func (s *Store) subscribe(ctx context.Context, deliver func(Event)) error {
 			if event, known := s.eventOf(message); known {
 				deliver(event)
 			}
-		case !idle(err) || probed:
+		case !timedOut(err) || probed:
 			return err
 		default:
 			if err := subscription.Ping(ctx); err != nil {
@@ -108,7 +110,32 @@ func (s *Store) subscribe(ctx context.Context, deliver func(Event)) error {
 	}
 }
 
-func idle(err error) bool {
+// publisher is whom events are heard from. Each server of a Cluster tells what is published on any,
+// so one is taken by chance: the next time another, where that one is away.
+func (s *Store) publisher(ctx context.Context) interface {
+	Subscribe(ctx context.Context, channels ...string) *redis.PubSub
+} {
+	cluster, is := s.client.(*redis.ClusterClient)
+	if !is {
+		return s.client
+	}
+	var mu sync.Mutex // ForEachMaster calls all at once
+	var primaries []*redis.Client
+	_ = cluster.ForEachMaster(ctx, func(_ context.Context, primary *redis.Client) error {
+		if !s.silent.is(primary) {
+			mu.Lock()
+			defer mu.Unlock()
+			primaries = append(primaries, primary)
+		}
+		return nil
+	})
+	if len(primaries) == 0 {
+		return s.client
+	}
+	return primaries[rand.IntN(len(primaries))] //nolint:gosec // whom to hear needs no secrecy
+}
+
+func timedOut(err error) bool {
 	var network net.Error
 	return errors.As(err, &network) && network.Timeout()
 }

@@ -87,7 +87,11 @@ func (s *Store) Post(ctx context.Context, key *tokenstorev1.ClientKey, posting l
 		if err != nil {
 			return ledger.Posted{}, fmt.Errorf("posting: %w", err)
 		}
-		values, err := postScript.run(ctx, s.client, keys, text, poolChannel).Slice()
+		var values []any
+		err = s.await(ctx, keys[0], func(ctx context.Context) (err error) {
+			values, err = postScript.run(ctx, s.client, keys, text, poolChannel).Slice()
+			return err
+		})
 		if err != nil {
 			return ledger.Posted{}, s.ledgerError("post to a ledger", err)
 		}

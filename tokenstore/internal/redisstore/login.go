@@ -372,7 +372,11 @@ func (s *Store) takeLogins(ctx context.Context, room int, held []ErrandRef) (err
 	for _, each := range held {
 		args = append(args, each.ID, each.Epoch)
 	}
-	values, err := takeLoginsScript.run(ctx, s.client, []string{pollsKey(), pollEpochKey()}, args...).Slice()
+	var values []any
+	err = s.await(ctx, pollsKey(), func(ctx context.Context) (err error) {
+		values, err = takeLoginsScript.run(ctx, s.client, []string{pollsKey(), pollEpochKey()}, args...).Slice()
+		return err
+	})
 	if err != nil {
 		return nil, nil, storeError("take logins", err)
 	}

@@ -17,7 +17,11 @@ func (s *Store) stillThere(ctx context.Context) error {
 	if s.instance.Load() == nil {
 		return nil
 	}
-	there, err := s.client.Exists(ctx, instanceKey()).Result()
+	var there int64
+	err := s.await(ctx, instanceKey(), func(ctx context.Context) (err error) {
+		there, err = s.client.Exists(ctx, instanceKey()).Result()
+		return err
+	})
 	if err != nil {
 		if err = storeError("look for the data", err); s.partAway(err) {
 			return nil // the part that tells is away

@@ -162,7 +162,7 @@ type batch struct {
 	client redis.UniversalClient
 	calls  []*call
 	// silent, where there is one, has the primaries of a Cluster asked each by itself.
-	silent *recent
+	silent *silent
 }
 
 type call struct {

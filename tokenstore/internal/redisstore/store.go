@@ -82,7 +82,7 @@ type Store struct {
 	// for as long as one stays in hand without word: who has one in hand is to say so before.
 	errandsAway recent
 	// silent are the primaries of a Cluster that did not answer in time.
-	silent     recent
+	silent     silent
 	knownKeys  knownKeys
 	clientKeys *clientKeyView
 	// prices are those that were read last; nil before.

@@ -88,6 +88,56 @@ func TestManyAccountsInABrowser(t *testing.T) {
 	off(0)
 }
 
+// An admin gives all tokens that match a tag, a cap and a weight, as one change, and takes it back.
+func TestManyAccountsAreEditedInABrowser(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	s.AddTokens("openai", "team", 60, 0)
+	tab := login(t, gateway, "/admin/tokens")
+	tab.Follow("#pools a[href='/admin/tokens?upstream=openai']")
+	tab.See(".table-line", "1–50 of 60")
+	tab.Click("#select-all")
+	tab.Click("#bulk-all")
+	tab.See("#bulk-count", "All 60 that match")
+	tab.Click("[data-bulk=edit]")
+	tab.See("#bulk-edit-what", "Tokens: 60")
+	tab.Click("#bulk-edit [value=save]")
+	tab.See("#bulk-edit-status", "Say what is to be changed.")
+	tab.Type("#bulk-edit-tags", "night, spare")
+	tab.Type("#bulk-edit-cap", "3")
+	tab.Type("#bulk-edit-weight", "2")
+	lookAt(t, tab, "accounts-edit")
+	tab.Click("#bulk-edit [value=save]")
+	tab.See("#toasts", "Tokens changed: 60")
+	tab.See("#token-table tbody tr:first-child .title", "night")
+	holdMessage(tab, "#toasts button:not([aria-label])")
+	having := func(want int) {
+		t.Helper()
+		stack.Eventually(t, fmt.Sprintf("%d tokens have it", want), 20*time.Second, func() bool {
+			var listed struct {
+				Tokens []struct {
+					Tags        []string `json:"tags"`
+					Cap, Weight int
+				} `json:"tokens"`
+			}
+			gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/tokens?limit=1000&upstream=openai", nil).JSON(t, &listed)
+			have := 0
+			for _, each := range listed.Tokens {
+				if strings.Join(each.Tags, " ") == "night spare" && each.Cap == 3 && each.Weight == 2 {
+					have++
+				}
+			}
+			return have == want
+		})
+	}
+	having(60)
+	tab.Click("#toasts button:not([aria-label])")
+	tab.See("#toasts", "Changes undone: 60")
+	having(0)
+	tab.Go("/admin/activity?source=people&kind=tokens+changed")
+	tab.See("main", "Tokens changed")
+}
+
 // An admin tests one token of many: it serves the request, whoever is next, and one that is disabled
 // says so.
 func TestATokenIsTestedInABrowser(t *testing.T) {

@@ -3,6 +3,7 @@
 
 import { api, complain, el, number, t, timeText, toast } from './page.js';
 import { refresh } from './live.js';
+import { askEdit } from './bulkedit.js';
 import { askUntil, flip, release, removeToken } from './tokenactions.js';
 import { startLogin } from './startlogin.js';
 import { undoChange } from './undo.js';
@@ -78,14 +79,24 @@ function chosen(kind) {
   return { ids: selected().filter((box) => kind !== 'release' || rests(box)).map((box) => box.value) };
 }
 
-// change does something to many tokens as one change, which can be undone as one.
-async function change(kind, what, until) {
-  const { change: id, count, failed, failures } = await api('POST', '/admin/api/tokens/bulk', { action: kind, ...what, ...(until && { until }) });
+function saidOf(kind, count, until) {
+  if (until) return t('disabled_many_until', number(count), timeText(until));
+  if (kind === 'edit') return t('edited_many', number(count));
+  return t(`${kind}d_many`, number(count));
+}
+
+// change does something to many tokens as one change, which can be undone as one. how is what was
+// answered to a question on it.
+async function change(kind, what, how) {
+  const { change: id, count, failed, failures } = await api('POST', '/admin/api/tokens/bulk', { action: kind, ...what, ...how });
   if (failed > 0) toast(t('some_failed', failed, what.count ?? what.ids.length, failures[0].reason), { bad: true });
   if (count === 0 && failed > 0) return;
   const action = kind === 'release' || count === 0 ? undefined : { label: t('undo'), run: () => undo(id) };
-  toast(until ? t('disabled_many_until', number(count), timeText(until)) : t(`${kind}d_many`, number(count)), { action });
+  toast(saidOf(kind, count, how.until), { action });
 }
+
+// What is asked before a change.
+const questions = { disable: askUntil, edit: askEdit };
 
 function unselect() {
   matching = false;
@@ -108,11 +119,11 @@ bulk.addEventListener('click', async (event) => {
   }
   const what = chosen(kind);
   const count = what.count ?? what.ids.length;
-  const answer = kind === 'disable' ? await askUntil(t('tokens_n', number(count))) : {};
+  const answer = questions[kind] ? await questions[kind](t('tokens_n', number(count))) : {};
   if (!answer) return;
   unselect();
   try {
-    await change(kind, what, answer.until);
+    await change(kind, what, answer);
   } catch (error) {
     if (error.param === 'count') toast(t('matching_changed', error.message.replace(/\.$/, '')), { bad: true });
     else complain(error);

@@ -134,7 +134,7 @@ func TestManyAccountsAreEditedInABrowser(t *testing.T) {
 	tab.Click("#toasts button:not([aria-label])")
 	tab.See("#toasts", "Changes undone: 60")
 	having(0)
-	tab.Go("/admin/activity?source=people&kind=tokens+changed")
+	tab.Go(gateway.URL + "/admin/activity?source=people&kind=tokens+changed")
 	tab.See("main", "Tokens changed")
 }
 

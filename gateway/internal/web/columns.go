@@ -24,7 +24,7 @@ const columnsQuery = "columns"
 const noColumns = "none"
 
 var tokenColumns = columnSet{cookie: "carousel_token_columns", usual: 7, names: []string{
-	"state", "expires_at", "in_flight", "requests", "failures", "last_used_at", "created_at", "weight", "kind", "fingerprint", "proxy",
+	"state", "expires_at", "in_flight", "requests", "failures", "last_used_at", "created_at", "left", "share", "weight", "kind", "fingerprint", "proxy",
 }}
 
 var logColumns = columnSet{cookie: "carousel_request_columns", usual: 7, names: []string{

@@ -138,6 +138,60 @@ func TestManyAccountsAreEditedInABrowser(t *testing.T) {
 	tab.See("main", "Tokens changed")
 }
 
+// A row of the list opens its account beside it, j and k go on to the next, and the way back closes it.
+// What is shown stays current.
+func TestAccountsOpenBesideTheList(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	tokens := s.AddTokens("openai", "team", 3, 0)
+	tab := login(t, gateway, "/admin/tokens")
+	tab.Go(gateway.URL + "/admin/tokens?sort=alias")
+	shows := func(at int) {
+		t.Helper()
+		tab.See("#drawer-outcome", tokens[at].Alias)
+		tab.Until("the focus is in it, and the address names it", "document.activeElement?.closest('#drawer') !== null && location.hash === '#account-"+tokens[at].ID+"'")
+	}
+	closed := func(at int) {
+		t.Helper()
+		tab.Until("it is closed, the focus is in its row, and the address names it no more",
+			"!document.getElementById('drawer').open && document.activeElement?.closest('tr')?.id === 'token-"+tokens[at].ID+"' && location.hash === '' && location.search === '?sort=alias'")
+	}
+	tab.Click("#token-" + tokens[0].ID + " .title a")
+	shows(0)
+	tab.See("#drawer-body", "In flight")
+	tab.See("#drawer-body", "No request with it has failed of late.")
+	tab.Press("j")
+	shows(1)
+	tab.Press("j")
+	shows(2)
+	tab.Press("j") // there is none
+	tab.Press("k")
+	shows(1)
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+tokens[1].ID, map[string]any{"enabled": false})
+	tab.See("#drawer-outcome", "Disabled")
+	tab.Press("\x1b")
+	closed(1)
+	tab.Click("#token-" + tokens[2].ID + " .state") // beside the link
+	shows(2)
+	browser.Eval[any](tab, "void history.back()")
+	closed(2)
+	tab.Click("#token-" + tokens[2].ID + " [name=selected]")
+	tab.Until("a box is ticked, and nothing is opened", "document.getElementById('drawer').open === false && document.querySelectorAll('[name=selected]:checked').length === 1")
+
+	for _, language := range []string{"en", "zh"} {
+		speak(tab, gateway, "/admin/tokens", language)
+		tab.Go(gateway.URL + "/admin/tokens?sort=alias#account-" + tokens[0].ID)
+		shows(0)
+		inEveryLook(t, tab, "account-beside-"+language)
+		tab.Use(looks[0])
+	}
+	tab.Follow("#drawer-page")
+	tab.Until("its page is there", "location.pathname === '/admin/tokens/"+tokens[0].ID+"'")
+	if problems := tab.Problems(); len(problems) > 0 {
+		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
+	}
+}
+
 // An admin tests one token of many: it serves the request, whoever is next, and one that is disabled
 // says so.
 func TestATokenIsTestedInABrowser(t *testing.T) {

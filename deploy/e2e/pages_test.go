@@ -99,7 +99,9 @@ func byAlias(t *testing.T, gateway *stack.Gateway, alias string) (stack.Token, b
 func renameToken(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	t.Helper()
 	token, _ := byAlias(t, gateway, "first")
-	tab.Follow("#token-" + token.ID + " .title a")
+	tab.Click("#token-" + token.ID + " .title a")
+	tab.See("#drawer", "first")
+	tab.Follow("#drawer-page")
 	tab.See("h1", "first")
 	tab.Type("#edit-alias", "renamed")
 	tab.Click("#edit-save")

@@ -4,6 +4,7 @@
 import { api, complain, el, number, t, timeText, toast } from './page.js';
 import { refresh } from './live.js';
 import { askEdit } from './bulkedit.js';
+import { openBeside } from './drawer.js';
 import { askUntil, flip, release, removeToken } from './tokenactions.js';
 import { startLogin } from './startlogin.js';
 import { undoChange } from './undo.js';
@@ -20,6 +21,20 @@ document.addEventListener('click', (event) => {
   if (action === 'release') release(key, name).then(refresh).catch(complain);
   if (action === 'delete') removeToken(key, name, refresh).then(refresh).catch(complain);
 });
+
+// An account opens beside the list, and is shown again as often as that.
+
+const again = openBeside({
+  rows: document.getElementById('tokens'),
+  row: 'token-',
+  hash: '#account-',
+  link: '.title a:first-child',
+  page: (id) => `/admin/tokens/${encodeURIComponent(id)}`,
+  part: (id) => `/admin/tokens/${encodeURIComponent(id)}/now`,
+  body: 'account-now',
+  head: 'account-state',
+});
+document.addEventListener('refreshed', () => { again().catch(() => {}); }); // the next one may work
 
 // Selection: tokens of this page, or all that match.
 

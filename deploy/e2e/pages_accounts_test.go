@@ -249,4 +249,15 @@ func TestManyAccountsAreTestedInABrowser(t *testing.T) {
 	tab.See("[data-token='"+tokens[7].ID+"']", "Replace its secret")
 	tab.See("[data-token='"+tokens[8].ID+"']", "Works")
 	lookAt(t, tab, "tests-found")
+	var activity struct {
+		Activities []struct {
+			Entry struct {
+				Details map[string]string `json:"details"`
+			} `json:"entry"`
+		} `json:"activities"`
+	}
+	gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/activity?kind=tokens+tested", nil).JSON(t, &activity)
+	if said := activity.Activities; len(said) != 1 || said[0].Entry.Details["count"] != "60" || said[0].Entry.Details["works"] != "58" {
+		t.Errorf("the audit log says %v", said)
+	}
 }

@@ -26,7 +26,9 @@ func TestAccountInShort(t *testing.T) {
 		&tokenstorev1.ListTokenAccountsResponse{Accounts: []*tokenstorev1.AccountOfToken{counted("t1", 30, 100)}},
 		&tokenstorev1.ListTransitionsResponse{Transitions: []*tokenstorev1.Transition{
 			{Kind: "cooling", Class: "rate_limit", Model: "gpt-4o", At: moment, Until: until, Detail: "slow down"},
-			{Kind: "cooling", Class: "auth", At: moment}, {Kind: "cooling", Class: "auth", At: moment}, {Kind: "parked", Class: "quota", At: moment},
+			{Kind: "cooling", Class: "auth", At: moment},
+			{Kind: "cooling", Class: "auth", At: moment},
+			{Kind: "parked", Class: "quota", At: moment},
 		}},
 		&tokenstorev1.QueryUsageResponse{Rows: []*tokenstorev1.UsageRow{{
 			Start: timestamppb.New(time.Now().UTC().Truncate(time.Hour)), Sums: &tokenstorev1.UsageSums{Requests: 12, Failures: 3, PromptTokens: 40, CompletionTokens: 5},

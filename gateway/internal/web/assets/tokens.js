@@ -274,7 +274,9 @@ async function submit(tests) {
     showReport(answer);
     if (tests && answer.accepted > 0) {
       paste.value = ''; // it is in the pool, and a secret
-      await testNewest(answer.accepted, report, () => dialog.open);
+      const tests = new AbortController();
+      dialog.addEventListener('close', () => tests.abort(), { once: true });
+      await testNewest(answer.accepted, report, tests.signal);
     } else if (answer.rejected.length + answer.warnings.length === 0) {
       paste.value = '';
       dialog.close();

@@ -138,6 +138,27 @@ func TestManyAccountsAreEditedInABrowser(t *testing.T) {
 	tab.See("main", "Tokens changed")
 }
 
+// The list shows what is left of the accounts' quotas, and which share each gets, where that is chosen.
+func TestColumnsOfWhatIsLeftInABrowser(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	tokens := s.AddTokens("cursor", "work", 3, 0)
+	gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/tokens/"+tokens[1].ID+"/account?refresh=true", nil)
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+tokens[1].ID, map[string]any{"weight": 2})
+	tab := login(t, gateway, "/admin/tokens")
+	tab.Click("#columns summary")
+	tab.Click("#columns [value=left]")
+	tab.Click("#columns [value=share]")
+	tab.Follow("#columns .primary")
+	tab.See("#token-"+tokens[1].ID+" .left", "%")
+	tab.See("#token-"+tokens[1].ID, "50 %")
+	tab.See("#token-"+tokens[0].ID, "25 %")
+	lookAt(t, tab, "accounts-left")
+	tab.Click("#token-" + tokens[1].ID + " .title a")
+	tab.See("#drawer-body", "Begins anew")
+	lookAt(t, tab, "account-beside-left")
+}
+
 // A row of the list opens its account beside it, j and k go on to the next, and the way back closes it.
 // What is shown stays current.
 func TestAccountsOpenBesideTheList(t *testing.T) {

@@ -24,6 +24,8 @@ form.addEventListener('submit', (event) => {
   status.textContent = t('edit_nothing');
 });
 
+form.addEventListener('input', () => { status.textContent = ''; });
+
 /** Asks what is to be changed; nothing when nobody wants it. */
 export async function askEdit(what) {
   form.reset();

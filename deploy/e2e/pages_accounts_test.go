@@ -155,7 +155,8 @@ func TestColumnsOfWhatIsLeftInABrowser(t *testing.T) {
 	tab.See("#token-"+tokens[0].ID, "25 %")
 	lookAt(t, tab, "accounts-left")
 	tab.Click("#token-" + tokens[1].ID + " .title a")
-	tab.See("#drawer-body", "Begins anew")
+	tab.See("#drawer-body #now-left-title", "Left")
+	tab.Until("there is a bar", "document.querySelector('#drawer-body meter') !== null")
 	lookAt(t, tab, "account-beside-left")
 }
 

@@ -166,16 +166,16 @@ func TestUseAgainstTheTimeBefore(t *testing.T) {
 		if len(rows) != 2 {
 			t.Fatalf("%d rows", len(rows))
 		}
-		for _, said := range []string{"$2.50 in the time before, ±0 %", "617 in the time before, +100 %", "8,000 in the time before, −50 %", "0 in the time before, new"} {
+		for _, said := range []string{"$2.50 before, ±0 %", "617 before, +100 %", "8,000 before, −50 %", "0 before, new"} {
 			if !strings.Contains(text(rows[0]), said) {
 				t.Errorf("%q is not in %s", said, text(rows[0]))
 			}
 		}
-		if shown := text(rows[1]); !strings.Contains(shown, "0 in the time before, new") {
+		if shown := text(rows[1]); !strings.Contains(shown, "0 before, new") {
 			t.Errorf("what is new shows %s", shown)
 		}
 		for _, id := range []string{"use-sum", "use-before"} {
-			if sum := text(page.byID(id)); !strings.Contains(sum, "1,246 in the time before, ±0 %") {
+			if sum := text(page.byID(id)); !strings.Contains(sum, "1,246 before, ±0 %") {
 				t.Errorf("%s %s", id, sum)
 			}
 		}
@@ -193,10 +193,10 @@ func TestUseThatIsNotKnownBefore(t *testing.T) {
 		{Others: true, Sums: &tokenstorev1.UsageSums{Requests: 1000}},
 	}}
 	page := parse(t, site.get(t, "/admin/usage?by=model&measure=requests&compare=before").Body)
-	if body := text((document{page.byID("use-table")}).named("tbody")[0]); strings.Contains(body, "in the time before") {
+	if body := text((document{page.byID("use-table")}).named("tbody")[0]); strings.Contains(body, " before") {
 		t.Errorf("rows show %s", body)
 	}
-	if sum := text(page.byID("use-sum")); !strings.Contains(sum, "1,000 in the time before, +25 %") {
+	if sum := text(page.byID("use-sum")); !strings.Contains(sum, "1,000 before, +25 %") {
 		t.Errorf("sum %s", sum)
 	}
 }

@@ -3,13 +3,13 @@ package adminapi
 import (
 	"context"
 	"encoding/json"
+	"iter"
 	"net/http"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"carousel.internal/gateway/internal/auth"
-	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/nullable"
 	"carousel.internal/gateway/internal/storeerr"
@@ -80,10 +80,11 @@ func (a *API) testTokens(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	run := testRun{tokens: tokens, model: body.Model, from: sender.Caller}
+	var run testRun
 	defer run.note(a, c)
 	if body.Stream {
-		return run.stream(a, c)
+		run.stream(c, a.Tests.Each(c.Request.Context(), tokens, body.Model, sender.Caller))
+		return nil
 	}
 	answer.Results = make([]tokenform.TestResult, 0, len(tokens))
 	for _, result := range a.Tests.Run(c.Request.Context(), tokens, body.Model, sender.Caller) {
@@ -94,9 +95,6 @@ func (a *API) testTokens(c *gin.Context) error {
 
 // testRun is one test of many tokens, which is one entry of the audit log.
 type testRun struct {
-	tokens []tokentest.Token
-	model  string
-	from   caller.Caller
 	// reached counts those that had their turn, works those of them that have answered.
 	reached, works int
 }
@@ -120,21 +118,20 @@ func (r *testRun) note(a *API, c *gin.Context) {
 }
 
 // stream sends each result as a line of JSON. Who hangs up ends the tests.
-func (r *testRun) stream(a *API, c *gin.Context) error {
+func (r *testRun) stream(c *gin.Context, results iter.Seq2[int, tokentest.Result]) {
 	c.Header("Content-Type", "application/x-ndjson")
 	c.Header("X-Content-Type-Options", "nosniff")
 	c.Header("X-Accel-Buffering", "no")
 	c.Status(http.StatusOK)
 	lines := json.NewEncoder(c.Writer)
-	for _, result := range a.Tests.Each(c.Request.Context(), r.tokens, r.model, r.from) {
+	for _, result := range results {
 		said := r.take(&result)
 		_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(lineTimeout))
 		if lines.Encode(said) != nil {
-			break
+			return
 		}
 		c.Writer.Flush()
 	}
-	return nil
 }
 
 // tested are the tokens that a selection chooses.

@@ -65,14 +65,16 @@ func desk(change func(*tokentest.Params)) *tokentest.Desk {
 // ends those.
 func TestResultsComeAsTheyAreThere(t *testing.T) {
 	t.Parallel()
-	ended := make(chan string, 2)
+	begun, ended := make(chan struct{}), make(chan string, 2)
 	d := desk(func(p *tokentest.Params) {
 		p.Chat = func(ctx context.Context, _ *chat.Request, _ caller.Caller, choice lease.Choice) iter.Seq2[chat.Event, error] {
 			return func(yield func(chat.Event, error) bool) {
 				if choice.TokenID == "quick" {
+					<-begun
 					yield(chat.Event{}, nil)
 					return
 				}
+				close(begun)
 				<-ctx.Done() // for ever, if nobody ends it
 				ended <- choice.TokenID
 				yield(chat.Event{}, ctx.Err())

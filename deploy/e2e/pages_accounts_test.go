@@ -88,8 +88,134 @@ func TestManyAccountsInABrowser(t *testing.T) {
 	off(0)
 }
 
-// An admin tests one token of many: it serves the request, whoever is next, and one that is
-// disabled says so.
+// An admin gives all tokens that match a tag, a cap and a weight, as one change, and takes it back.
+func TestManyAccountsAreEditedInABrowser(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	s.AddTokens("openai", "team", 60, 0)
+	tab := login(t, gateway, "/admin/tokens")
+	tab.Follow("#pools a[href='/admin/tokens?upstream=openai']")
+	tab.See(".table-line", "1–50 of 60")
+	tab.Click("#select-all")
+	tab.Click("#bulk-all")
+	tab.See("#bulk-count", "All 60 that match")
+	tab.Click("[data-bulk=edit]")
+	tab.See("#bulk-edit-what", "Tokens: 60")
+	tab.Click("#bulk-edit [value=save]")
+	tab.See("#bulk-edit-status", "Say what is to be changed.")
+	tab.Type("#bulk-edit-tags", "night, spare")
+	tab.Type("#bulk-edit-cap", "3")
+	tab.Type("#bulk-edit-weight", "2")
+	lookAt(t, tab, "accounts-edit")
+	tab.Click("#bulk-edit [value=save]")
+	tab.See("#toasts", "Tokens changed: 60")
+	tab.See("#token-table tbody tr:first-child .title", "night")
+	holdMessage(tab, "#toasts button:not([aria-label])")
+	having := func(want int) {
+		t.Helper()
+		stack.Eventually(t, fmt.Sprintf("%d tokens have it", want), 20*time.Second, func() bool {
+			var listed struct {
+				Tokens []struct {
+					Tags        []string `json:"tags"`
+					Cap, Weight int
+				} `json:"tokens"`
+			}
+			gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/tokens?limit=1000&upstream=openai", nil).JSON(t, &listed)
+			have := 0
+			for _, each := range listed.Tokens {
+				if strings.Join(each.Tags, " ") == "night spare" && each.Cap == 3 && each.Weight == 2 {
+					have++
+				}
+			}
+			return have == want
+		})
+	}
+	having(60)
+	tab.Click("#toasts button:not([aria-label])")
+	tab.See("#toasts", "Changes undone: 60")
+	having(0)
+	tab.Go(gateway.URL + "/admin/activity?source=people&kind=tokens+changed")
+	tab.See("main", "Tokens changed")
+}
+
+// The list shows what is left of the accounts' quotas, and which share each gets, where that is chosen.
+func TestColumnsOfWhatIsLeftInABrowser(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	tokens := s.AddTokens("cursor", "work", 3, 0)
+	gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/tokens/"+tokens[1].ID+"/account?refresh=true", nil)
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+tokens[1].ID, map[string]any{"weight": 2})
+	tab := login(t, gateway, "/admin/tokens")
+	tab.Click("#columns summary")
+	tab.Click("#columns [value=left]")
+	tab.Click("#columns [value=share]")
+	tab.Follow("#columns .primary")
+	tab.See("#token-"+tokens[1].ID+" .left", "%")
+	tab.See("#token-"+tokens[1].ID, "50 %")
+	tab.See("#token-"+tokens[0].ID, "25 %")
+	lookAt(t, tab, "accounts-left")
+	tab.Click("#token-" + tokens[1].ID + " .title a")
+	tab.See("#drawer-body #now-left-title", "Left")
+	tab.Until("there is a bar", "document.querySelector('#drawer-body meter') !== null")
+	lookAt(t, tab, "account-beside-left")
+}
+
+// A row of the list opens its account beside it, j and k go on to the next, and the way back closes it.
+// What is shown stays current.
+func TestAccountsOpenBesideTheList(t *testing.T) {
+	s := stack.Start(t, stack.Options{})
+	gateway := s.Gateways[0]
+	tokens := s.AddTokens("openai", "team", 3, 0)
+	tab := login(t, gateway, "/admin/tokens")
+	tab.Go(gateway.URL + "/admin/tokens?sort=alias")
+	shows := func(at int) {
+		t.Helper()
+		tab.See("#drawer-outcome", tokens[at].Alias)
+		tab.Until("the focus is in it, and the address names it", "document.activeElement?.closest('#drawer') !== null && location.hash === '#account-"+tokens[at].ID+"'")
+	}
+	closed := func(at int) {
+		t.Helper()
+		tab.Until("it is closed, the focus is in its row, and the address names it no more",
+			"!document.getElementById('drawer').open && document.activeElement?.closest('tr')?.id === 'token-"+tokens[at].ID+"' && location.hash === '' && location.search === '?sort=alias'")
+	}
+	tab.Click("#token-" + tokens[0].ID + " .title a")
+	shows(0)
+	tab.See("#drawer-body", "In flight")
+	tab.See("#drawer-body", "No request with it has failed of late.")
+	tab.Press("j")
+	shows(1)
+	tab.Press("j")
+	shows(2)
+	tab.Press("j") // there is none
+	tab.Press("k")
+	shows(1)
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+tokens[1].ID, map[string]any{"enabled": false})
+	tab.See("#drawer-outcome", "Disabled")
+	tab.Press("\x1b")
+	closed(1)
+	tab.Click("#token-" + tokens[2].ID + " .state") // beside the link
+	shows(2)
+	browser.Eval[any](tab, "void history.back()")
+	closed(2)
+	tab.Click("#token-" + tokens[2].ID + " [name=selected]")
+	tab.Until("a box is ticked, and nothing is opened", "document.getElementById('drawer').open === false && document.querySelectorAll('[name=selected]:checked').length === 1")
+
+	for _, language := range []string{"en", "zh"} {
+		speak(tab, gateway, "/admin/tokens", language)
+		tab.Go(gateway.URL + "/admin/tokens?sort=alias#account-" + tokens[0].ID)
+		shows(0)
+		inEveryLook(t, tab, "account-beside-"+language)
+		tab.Use(looks[0])
+	}
+	tab.Follow("#drawer-page")
+	tab.Until("its page is there", "location.pathname === '/admin/tokens/"+tokens[0].ID+"'")
+	if problems := tab.Problems(); len(problems) > 0 {
+		t.Errorf("the browser complains:\n%s", strings.Join(problems, "\n"))
+	}
+}
+
+// An admin tests one token of many: it serves the request, whoever is next, and one that is disabled
+// says so.
 func TestATokenIsTestedInABrowser(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
@@ -145,4 +271,15 @@ func TestManyAccountsAreTestedInABrowser(t *testing.T) {
 	tab.See("[data-token='"+tokens[7].ID+"']", "Replace its secret")
 	tab.See("[data-token='"+tokens[8].ID+"']", "Works")
 	lookAt(t, tab, "tests-found")
+	var activity struct {
+		Activities []struct {
+			Entry struct {
+				Details map[string]string `json:"details"`
+			} `json:"entry"`
+		} `json:"activities"`
+	}
+	gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/activity?kind=tokens+tested", nil).JSON(t, &activity)
+	if said := activity.Activities; len(said) != 1 || said[0].Entry.Details["count"] != "60" || said[0].Entry.Details["works"] != "58" {
+		t.Errorf("the audit log says %v", said)
+	}
 }

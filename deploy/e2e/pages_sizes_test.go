@@ -250,11 +250,11 @@ func (c *crowd) pages(entry string) []string {
 	token := c.ids[len(c.ids)/2+1]
 	pages := []string{
 		"/", "/?range=7d", "/?chart=latency", "/tokens", "/tokens?size=500", "/tokens?page=150", "/tokens?upstream=openai", "/tokens?tag=team",
-		"/tokens?q=groq-0017", "/tokens?q=nobody", "/tokens/" + token, "/tokens/deleted", "/keys", "/quotas", "/token-files",
+		"/tokens?q=groq-0017", "/tokens?q=nobody", "/tokens/" + token, "/tokens/" + token + "/now", "/tokens/deleted", "/keys", "/quotas", "/token-files",
 		"/logs", "/logs?status=failure", "/logs?model=gpt-4o", "/logs?upstream=groq&status=failure", "/logs?retried=true", "/logs?min_total=5s", "/logs?min_total=10m",
 		"/logs?error=uncommon", "/logs?error=never", "/logs?error_kind=rate_limit_error", "/logs?alias=alias-00042", "/logs?token_id=" + token, "/logs?id=" + entry,
 		"/logs?id=" + entry[len("chatcmpl-"):], "/logs?id=nothing-of-this-id", "/logs/" + entry, "/logs/tail", "/activity", "/activity?source=carousel",
-		"/usage", "/usage?range=7d", "/usage?by=token", "/usage?by=token&range=7d", "/usage?by=upstream&measure=tokens", "/usage?token=" + token, "/usage/left",
+		"/usage", "/usage?range=7d", "/usage?by=token", "/usage?by=token&range=7d", "/usage?by=token&compare=before", "/usage?by=upstream&measure=tokens", "/usage?token=" + token, "/usage/left",
 		"/prices", "/prices/edit", "/settings", "/backup", "/pages", "/upstreams", "/routes", "/routes/edit", "/models", "/models?state=none", "/why", "/why?model=gpt-test",
 		"/try", "/search?q=groq", "/search/hits?q=groq-0017", "/search/hits?q=" + entry, "/search/hits?q=nothing-of-this-name",
 	}

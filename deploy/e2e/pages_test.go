@@ -99,7 +99,9 @@ func byAlias(t *testing.T, gateway *stack.Gateway, alias string) (stack.Token, b
 func renameToken(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	t.Helper()
 	token, _ := byAlias(t, gateway, "first")
-	tab.Follow("#token-" + token.ID + " .title a")
+	tab.Click("#token-" + token.ID + " .title a")
+	tab.See("#drawer", "first")
+	tab.Follow("#drawer-page")
 	tab.See("h1", "first")
 	tab.Type("#edit-alias", "renamed")
 	tab.Click("#edit-save")
@@ -295,9 +297,11 @@ var everyPage = []struct{ name, path string }{
 	{"search", "/admin/search?q=team"},
 	{"token-files", "/admin/token-files"},
 	{"move-in", "/admin/move-in"},
+	{"token-now", "/admin/tokens/{token}/now"},
 	{"logs", "/admin/logs"},
 	{"entry", "/admin/logs/{entry}"},
 	{"use", "/admin/usage?by=model"},
+	{"use-compared", "/admin/usage?by=token&measure=tokens&compare=before"},
 	{"use-own", "/admin/usage?range=own&from=2026-01-31&by=token&measure=tokens&model=gpt-test"},
 	{"prices", "/admin/prices"},
 	{"price", "/admin/prices/edit?match=gpt-4o"},

@@ -3,12 +3,14 @@ package adminapi
 import (
 	"context"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -36,42 +38,78 @@ const (
 	// undoIDs is how many ids an audit entry keeps; a change of more has several
 	// entries with the same request id.
 	undoIDs = 1000
+	// undoBytes bounds what an audit entry keeps of edits; the tokenstore keeps a little more.
+	undoBytes = 256 << 10
 )
 
 // bulkAction is what can be done to many tokens in one request.
 type bulkAction struct {
 	// audited is its name in the audit log.
 	audited string
-	// change does it to one token, and returns whether anything is different now. until is for
-	// those that are disabled; nil: until an admin enables them.
-	change func(a *API, ctx context.Context, id string, until *timestamppb.Timestamp) (bool, error)
+	// change does it to one token, and returns whether anything is different now. It is called by
+	// several at once.
+	change func(a *API, ctx context.Context, id string) (bool, error)
 	// undo says how that is undone; nil: it can't be.
 	undo func(ids []string) *tokenstorev1.AuditUndo
+	// details are what the audit log says beside how many tokens there are.
+	details []any
 }
 
-var bulkActions = map[string]bulkAction{
-	"delete": {"tokens deleted", (*API).deleteOne, func(ids []string) *tokenstorev1.AuditUndo { return &tokenstorev1.AuditUndo{Deleted: ids} }},
-	"enable": {
-		"tokens enabled", func(a *API, ctx context.Context, id string, _ *timestamppb.Timestamp) (bool, error) {
-			return a.switchOne(ctx, id, true)
-		},
-		func(ids []string) *tokenstorev1.AuditUndo { return &tokenstorev1.AuditUndo{Enabled: ids} },
+// bulkActions make the action that a request asks for.
+var bulkActions = map[string]func(body *bulkBody) (bulkAction, error){
+	"delete": func(*bulkBody) (bulkAction, error) {
+		return bulkAction{audited: "tokens deleted", change: (*API).deleteOne, undo: func(ids []string) *tokenstorev1.AuditUndo {
+			return &tokenstorev1.AuditUndo{Deleted: ids}
+		}}, nil
 	},
-	"disable": {
-		"tokens disabled", (*API).disableOne,
-		func(ids []string) *tokenstorev1.AuditUndo { return &tokenstorev1.AuditUndo{Disabled: ids} },
+	"enable": func(*bulkBody) (bulkAction, error) {
+		return bulkAction{audited: "tokens enabled", change: (*API).enableOne, undo: func(ids []string) *tokenstorev1.AuditUndo {
+			return &tokenstorev1.AuditUndo{Enabled: ids}
+		}}, nil
 	},
-	"release": {"tokens released", (*API).releaseOne, func([]string) *tokenstorev1.AuditUndo { return nil }},
+	"disable": disabling,
+	"release": func(*bulkBody) (bulkAction, error) {
+		return bulkAction{audited: "tokens released", change: (*API).releaseOne, undo: func([]string) *tokenstorev1.AuditUndo { return nil }}, nil
+	},
+	"edit": editing,
 }
 
-func (a *API) deleteOne(ctx context.Context, id string, _ *timestamppb.Timestamp) (bool, error) {
+// bulkActionOf is the action that a request asks for.
+func bulkActionOf(body *bulkBody) (bulkAction, error) {
+	action, known := bulkActions[body.Action]
+	switch {
+	case !known:
+		return bulkAction{}, jsonapi.Invalid("action", "%s wanted, not %q", oneOf(bulkActions), body.Action)
+	case body.Until != nil && body.Action != "disable":
+		return bulkAction{}, jsonapi.Invalid("until", "only disable has an end")
+	case body.Edit != nil && body.Action != "edit":
+		return bulkAction{}, jsonapi.Invalid("edit", "only edit has one")
+	}
+	return action(body)
+}
+
+func disabling(body *bulkBody) (bulkAction, error) {
+	until, err := untilOf("until", body.Until)
+	return bulkAction{
+		audited: "tokens disabled",
+		change:  func(a *API, ctx context.Context, id string) (bool, error) { return a.disableOne(ctx, id, until) },
+		undo:    func(ids []string) *tokenstorev1.AuditUndo { return &tokenstorev1.AuditUndo{Disabled: ids} },
+		details: untilSaid(until),
+	}, err
+}
+
+func (a *API) deleteOne(ctx context.Context, id string) (bool, error) {
 	_, err := a.Tokens.DeleteToken(ctx, &tokenstorev1.DeleteTokenRequest{Id: id})
 	return err == nil, err
 }
 
-func (a *API) releaseOne(ctx context.Context, id string, _ *timestamppb.Timestamp) (bool, error) {
+func (a *API) releaseOne(ctx context.Context, id string) (bool, error) {
 	_, err := a.Tokens.ReleaseToken(ctx, &tokenstorev1.ReleaseTokenRequest{Id: id})
 	return err == nil, err
+}
+
+func (a *API) enableOne(ctx context.Context, id string) (bool, error) {
+	return a.switchOne(ctx, id, true)
 }
 
 // switchOne enables or disables a token. Nothing is different where it was so before.
@@ -163,6 +201,7 @@ type bulkBody struct {
 	selection
 	Action string     `json:"action"`
 	Until  *time.Time `json:"until"`
+	Edit   *bulkEdit  `json:"edit"`
 	// DryRun only tells what would be changed.
 	DryRun bool `json:"dry_run"`
 }
@@ -233,14 +272,7 @@ func (a *API) bulk(c *gin.Context) error {
 	if err := a.decode(c, &body); err != nil {
 		return err
 	}
-	action, known := bulkActions[body.Action]
-	switch {
-	case !known:
-		return jsonapi.Invalid("action", "%s wanted, not %q", oneOf(bulkActions), body.Action)
-	case body.Until != nil && body.Action != "disable":
-		return jsonapi.Invalid("until", "only disable has an end")
-	}
-	until, err := untilOf("until", body.Until)
+	action, err := bulkActionOf(&body)
 	if err != nil {
 		return err
 	}
@@ -256,20 +288,43 @@ func (a *API) bulk(c *gin.Context) error {
 	if body.DryRun {
 		does = a.rehearsed(time.Now())
 	}
-	done, failed, last := eachToken(ctx, ids, func(ctx context.Context, id string) (bool, error) { return action.change(does, ctx, id, until) })
+	done, failed, last := eachToken(ctx, ids, func(ctx context.Context, id string) (bool, error) { return action.change(does, ctx, id) })
 	if failed.Count == len(ids) && failed.Count > 0 && len(done) == 0 && sameReason(failed.Named) {
 		return last // it failed as a whole
 	}
 	shown := done[:min(len(done), maxChangesShown)]
 	changes := changeset.Of([]*tokenstorev1.AuditUndo{named(action.undo(shown), shown, names)})
+	changes = changes[:min(len(changes), maxChangesShown)] // an edit changes several things of a token
 	if body.DryRun {
 		return jsonapi.Answer(c, http.StatusOK, bulkAnswer{nil, len(done), failed.Count, nullable.List(failed.Named), nullable.List(changes)})
 	}
 	for some := range slices.Chunk(done, undoIDs) {
-		said := append([]any{"count", len(some), "names", firstNames(some, names)}, untilSaid(until)...)
-		a.NoteUndoable(c, withEnds(named(action.undo(some), some, names), before), action.audited, said...)
+		for part, undo := range undoParts(some, func(ids []string) *tokenstorev1.AuditUndo {
+			return withEnds(named(action.undo(ids), ids, names), before)
+		}) {
+			said := append([]any{"count", len(part), "names", firstNames(part, names)}, action.details...)
+			a.NoteUndoable(c, undo, action.audited, said...)
+		}
 	}
 	return jsonapi.Answer(c, http.StatusOK, bulkAnswer{new(jsonapi.RequestID(c)), len(done), failed.Count, nullable.List(failed.Named), nullable.List(changes)})
+}
+
+// undoParts are what undoes a change of these tokens, in halves where it is too large for one entry.
+func undoParts(ids []string, of func(ids []string) *tokenstorev1.AuditUndo) iter.Seq2[[]string, *tokenstorev1.AuditUndo] {
+	return func(yield func([]string, *tokenstorev1.AuditUndo) bool) {
+		undo := of(ids)
+		if half := len(ids) / 2; half > 0 && proto.Size(undo) > undoBytes {
+			for _, part := range [][]string{ids[:half], ids[half:]} {
+				for some, undo := range undoParts(part, of) {
+					if !yield(some, undo) {
+						return
+					}
+				}
+			}
+			return
+		}
+		yield(ids, undo)
+	}
 }
 
 // bulkAnswer says what was changed, or would be.

@@ -2,6 +2,8 @@ package adminapi
 
 import (
 	"context"
+	"encoding/json"
+	"iter"
 	"net/http"
 	"time"
 
@@ -15,6 +17,9 @@ import (
 	"carousel.internal/gateway/internal/tokentest"
 	"carousel.internal/gateway/internal/usage"
 )
+
+// lineTimeout is how long a client may take to read one result.
+const lineTimeout = 30 * time.Second
 
 func testPlanOf(plan *tokentest.Plan) tokenform.TestPlan {
 	shown := tokenform.TestPlan{Unpriced: plan.Unpriced(), Upstreams: make([]tokenform.TestPart, 0, len(plan.Parts))}
@@ -52,6 +57,8 @@ func (a *API) testTokens(c *gin.Context) error {
 		selection
 		Model  string `json:"model"`
 		DryRun bool   `json:"dry_run"`
+		// Stream has each result sent as soon as it is there, a line of JSON each, without a plan.
+		Stream bool `json:"stream"`
 	}
 	if err := a.decode(c, &body); err != nil {
 		return err
@@ -73,16 +80,58 @@ func (a *API) testTokens(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	answer.Results = make([]tokenform.TestResult, 0, len(tokens))
-	works := 0
-	for _, result := range a.Tests.Run(c.Request.Context(), tokens, body.Model, sender.Caller) {
-		if result.Works() {
-			works++
-		}
-		answer.Results = append(answer.Results, testResultOf(&result))
+	var run testRun
+	defer run.note(a, c)
+	if body.Stream {
+		run.stream(c, a.Tests.Each(c.Request.Context(), tokens, body.Model, sender.Caller))
+		return nil
 	}
-	a.Note(c, "tokens tested", "count", len(tokens), "works", works)
+	answer.Results = make([]tokenform.TestResult, 0, len(tokens))
+	for _, result := range a.Tests.Run(c.Request.Context(), tokens, body.Model, sender.Caller) {
+		answer.Results = append(answer.Results, run.take(&result))
+	}
 	return jsonapi.Answer(c, http.StatusOK, answer)
+}
+
+// testRun is one test of many tokens, which is one entry of the audit log.
+type testRun struct {
+	// reached counts those that had their turn, works those of them that have answered.
+	reached, works int
+}
+
+// take counts a result, and returns it as the API shows it.
+func (r *testRun) take(result *tokentest.Result) tokenform.TestResult {
+	if result.Reached() {
+		r.reached++
+	}
+	if result.Works() {
+		r.works++
+	}
+	return testResultOf(result)
+}
+
+// note tells the audit log what was tested, also where somebody has hung up meanwhile.
+func (r *testRun) note(a *API, c *gin.Context) {
+	if r.reached > 0 {
+		a.Note(c, "tokens tested", "count", r.reached, "works", r.works)
+	}
+}
+
+// stream sends each result as a line of JSON. Who hangs up ends the tests.
+func (r *testRun) stream(c *gin.Context, results iter.Seq2[int, tokentest.Result]) {
+	c.Header("Content-Type", "application/x-ndjson")
+	c.Header("X-Content-Type-Options", "nosniff")
+	c.Header("X-Accel-Buffering", "no")
+	c.Status(http.StatusOK)
+	lines := json.NewEncoder(c.Writer)
+	for _, result := range results {
+		said := r.take(&result)
+		_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(lineTimeout))
+		if lines.Encode(said) != nil {
+			return
+		}
+		c.Writer.Flush()
+	}
 }
 
 // tested are the tokens that a selection chooses.

@@ -2,7 +2,9 @@ package adminapi_test
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
+	"maps"
 	"strings"
 	"testing"
 
@@ -83,5 +85,39 @@ func TestTokensAreTested(t *testing.T) {
 				t.Errorf("audited %q", audited)
 			}
 		})
+	}
+}
+
+// Results are streamed as lines of JSON, and all of them are one entry of the audit log.
+func TestResultsOfTestsAreStreamed(t *testing.T) {
+	t.Parallel()
+	p := newPool(3)
+	w := sendTo(t, p.store, byIDs{p}, "POST", "/admin/api/tokens/test", key, `{"ids":["t0","t1","t2"],"stream":true}`)
+	works := map[string]bool{}
+	for line := range strings.Lines(w.Body.String()) {
+		var result struct {
+			TokenID string `json:"token_id"`
+			Works   bool   `json:"works"`
+		}
+		if err := json.Unmarshal([]byte(line), &result); err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
+		works[result.TokenID] = result.Works
+	}
+	if want := map[string]bool{"t0": true, "t1": false, "t2": true}; !maps.Equal(works, want) || w.Header().Get("Content-Type") != "application/x-ndjson" || !w.Flushed {
+		t.Errorf("%s: %s", w.Header().Get("Content-Type"), w.Body)
+	}
+	if len(p.kept) != 1 || p.kept[0].GetDetails()["count"] != "3" || p.kept[0].GetDetails()["works"] != "2" {
+		t.Errorf("audited %v", p.kept)
+	}
+}
+
+// A refusal is an error object, also where lines are wanted.
+func TestTestsThatAreRefusedAreNotStreamed(t *testing.T) {
+	t.Parallel()
+	p := newPool(3)
+	w := sendTo(t, p.store, byIDs{p}, "POST", "/admin/api/tokens/test", key, `{"ids":["gone"],"stream":true}`)
+	if w.Code != 400 || !strings.Contains(w.Body.String(), "no request was sent") || len(p.kept) > 0 {
+		t.Errorf("%d %s; audited %v", w.Code, w.Body, p.kept)
 	}
 }

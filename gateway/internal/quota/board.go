@@ -80,7 +80,7 @@ func Board(accounts []*tokenstorev1.AccountOfToken, demand Demand, now time.Time
 	byUpstream := map[string][]Account{}
 	for _, each := range accounts {
 		name := each.GetToken().GetUpstream()
-		byUpstream[name] = append(byUpstream[name], accountOf(each))
+		byUpstream[name] = append(byUpstream[name], AccountOf(each))
 	}
 	pools := make([]Pool, 0, len(byUpstream))
 	for name, members := range byUpstream {
@@ -90,7 +90,8 @@ func Board(accounts []*tokenstorev1.AccountOfToken, demand Demand, now time.Time
 	return pools
 }
 
-func accountOf(recorded *tokenstorev1.AccountOfToken) Account {
+// AccountOf is what is recorded of the account behind a token.
+func AccountOf(recorded *tokenstorev1.AccountOfToken) Account {
 	token, told := recorded.GetToken(), recorded.GetAccount()
 	account := Account{
 		TokenID: token.GetId(), Alias: token.GetAlias(), State: token.GetState(), Weight: token.GetWeight(),
@@ -214,6 +215,25 @@ func (a *Account) weight() float64 { return float64(max(a.Weight, 1)) }
 func (a *Account) told(now time.Time) bool {
 	return len(a.Quotas) > 0 && (a.ResetsAt == nil || a.ResetsAt.After(now))
 }
+
+// Least is the quota of which the smallest part is left, whatever it counts; nil where there is no
+// limit, or it is not known what is left of it.
+func (a *Account) Least(now time.Time) *Quota {
+	if !a.told(now) {
+		return nil
+	}
+	var least *Quota
+	for i := range a.Quotas {
+		each := &a.Quotas[i]
+		if each.Limit != nil && *each.Limit > 0 && (least == nil || each.part() < least.part()) {
+			least = each
+		}
+	}
+	return least
+}
+
+// part is which part of the limit is left.
+func (q *Quota) part() float64 { return float64(*q.Left) / float64(*q.Limit) }
 
 // limiting is the quota that counts for the pool; nil where there is no limit.
 func (a *Account) limiting() *Quota {

@@ -95,6 +95,9 @@ type Result struct {
 // Works tells whether the token has answered.
 func (r *Result) Works() bool { return r.Class == "" }
 
+// Reached tells whether the token had its turn.
+func (r *Result) Reached() bool { return r.Class != NotReached }
+
 // Priced tells whether it is known what it cost.
 func (r *Result) Priced() bool { return r.Quality != "" && r.Quality != reqlog.CostUnpriced }
 
@@ -104,23 +107,46 @@ func (r *Result) Priced() bool { return r.Quality != "" && r.Quality != reqlog.C
 func (d *Desk) Run(ctx context.Context, tokens []Token, model string, from caller.Caller) []Result {
 	ctx, cancel := context.WithTimeout(ctx, longest)
 	defer cancel()
-	models := d.modelsFor(ctx, tokens, model)
 	results := make([]Result, len(tokens))
-	var workers sync.WaitGroup
-	next := make(chan int)
-	for range min(atOnce, len(tokens)) {
-		workers.Go(func() {
-			for i := range next {
-				results[i] = d.test(ctx, tokens[i], models[tokens[i].Upstream], from)
-			}
-		})
+	for i, result := range d.Each(ctx, tokens, model, from) {
+		results[i] = result
 	}
-	for i := range tokens {
-		next <- i
-	}
-	close(next)
-	workers.Wait()
 	return results
+}
+
+// Each is Run for who wants each result as soon as it is there, by the place of its token. Who wants
+// no more of them ends what is under way.
+func (d *Desk) Each(ctx context.Context, tokens []Token, model string, from caller.Caller) iter.Seq2[int, Result] {
+	return func(yield func(int, Result) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		models := d.modelsFor(ctx, tokens, model)
+		type found struct {
+			at int
+			Result
+		}
+		next, results := make(chan int), make(chan found, len(tokens)) // nobody waits to tell of one
+		var workers sync.WaitGroup
+		defer workers.Wait()
+		defer cancel()
+		for range min(atOnce, len(tokens)) {
+			workers.Go(func() {
+				for i := range next {
+					results <- found{i, d.test(ctx, tokens[i], models[tokens[i].Upstream], from)}
+				}
+			})
+		}
+		workers.Go(func() {
+			for i := range tokens {
+				next <- i
+			}
+			close(next)
+		})
+		for range tokens {
+			if each := <-results; !yield(each.at, each.Result) {
+				return
+			}
+		}
+	}
 }
 
 // test tests one token, when it has its turn.

@@ -61,6 +61,43 @@ func desk(change func(*tokentest.Params)) *tokentest.Desk {
 	return tokentest.New(params)
 }
 
+// Each result is there as soon as its test has ended, whatever the others do, and who wants no more
+// ends those.
+func TestResultsComeAsTheyAreThere(t *testing.T) {
+	t.Parallel()
+	begun, ended := make(chan struct{}), make(chan string, 2)
+	d := desk(func(p *tokentest.Params) {
+		p.Chat = func(ctx context.Context, _ *chat.Request, _ caller.Caller, choice lease.Choice) iter.Seq2[chat.Event, error] {
+			return func(yield func(chat.Event, error) bool) {
+				if choice.TokenID == "quick" {
+					<-begun
+					yield(chat.Event{}, nil)
+					return
+				}
+				close(begun)
+				<-ctx.Done() // for ever, if nobody ends it
+				ended <- choice.TokenID
+				yield(chat.Event{}, ctx.Err())
+			}
+		}
+	})
+	tokens := []tokentest.Token{{ID: "slow", Upstream: "vendor"}, {ID: "quick", Upstream: "vendor"}}
+	for i, result := range d.Each(t.Context(), tokens, "", caller.Caller{}) {
+		if i != 1 || result.ID != "quick" || !result.Works() || !result.Reached() {
+			t.Errorf("%d: %+v", i, result)
+		}
+		break
+	}
+	select {
+	case id := <-ended:
+		if id != "slow" {
+			t.Errorf("%s has ended", id)
+		}
+	default:
+		t.Error("the other test goes on")
+	}
+}
+
 func TestWhatATestFinds(t *testing.T) {
 	t.Parallel()
 	failed := func(class upstream.Class) error {

@@ -33,7 +33,7 @@ var activitySources = map[string]tokenstorev1.ActivitySource{
 // activityKinds are what can be asked for: kinds of events, then actions.
 var activityKinds = []string{
 	"cooling", "parked", "recovered", "enabled", "undone", "released",
-	"tokens deleted", "tokens disabled", "tokens enabled", "tokens released", "tokens imported", "moved in", "tokens exported", "tokens tested",
+	"tokens deleted", "tokens disabled", "tokens enabled", "tokens changed", "tokens released", "tokens imported", "moved in", "tokens exported", "tokens tested",
 	"token created", "token changed", "token deleted", "token restored", "token released", "transitions undone", "change undone",
 	"key created", "key changed", "key disabled", "key enabled", "key rotated", "key deleted", "key restored",
 	"settings changed", "settings reset", "upstream put", "upstream deleted", "route put", "route deleted",

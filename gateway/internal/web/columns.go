@@ -13,8 +13,8 @@ import (
 type columnSet struct {
 	cookie string
 	names  []string
-	// usual is how many, from the first one, are shown unless others are chosen.
-	usual int
+	// usual are those that are shown unless others are chosen.
+	usual []string
 }
 
 // columnsQuery is the part of an address that has the columns of its table, as a cookie does.
@@ -23,11 +23,15 @@ const columnsQuery = "columns"
 // noColumns is what is kept of a table without any.
 const noColumns = "none"
 
-var tokenColumns = columnSet{cookie: "carousel_token_columns", usual: 7, names: []string{
-	"state", "expires_at", "in_flight", "requests", "failures", "last_used_at", "created_at", "weight", "kind", "fingerprint", "proxy",
+var tokenColumns = columnSet{cookie: "carousel_token_columns", usual: []string{
+	"state", "expires_at", "in_flight", "requests", "failures", "last_used_at", "created_at",
+}, names: []string{
+	"state", "left", "share", "expires_at", "in_flight", "requests", "failures", "last_used_at", "created_at", "weight", "kind", "fingerprint", "proxy",
 }}
 
-var logColumns = columnSet{cookie: "carousel_request_columns", usual: 7, names: []string{
+var logColumns = columnSet{cookie: "carousel_request_columns", usual: []string{
+	"outcome", "model", "token", "total", "tokens", "cost", "attempts",
+}, names: []string{
 	"outcome", "model", "token", "total", "tokens", "cost", "attempts", "id", "dialect", "end_reason", "http_status", "replica",
 }}
 
@@ -44,10 +48,10 @@ func (c columns) Shows(name string) bool { return slices.Contains(c.names, name)
 func (c columns) All() []string { return c.set.names }
 
 // Usual tells whether none was chosen.
-func (c columns) Usual() bool { return slices.Equal(c.names, c.set.names[:c.set.usual]) }
+func (c columns) Usual() bool { return slices.Equal(c.names, c.set.usual) }
 
 // Wide tells whether there are more than fit on most screens.
-func (c columns) Wide() bool { return len(c.names) > c.set.usual }
+func (c columns) Wide() bool { return len(c.names) > len(c.set.usual) }
 
 // String is what addresses and cookies have.
 func (c columns) String() string {
@@ -58,7 +62,7 @@ func (c columns) String() string {
 }
 
 // standard are those that are shown unless others are chosen.
-func (s *columnSet) standard() columns { return columns{s, s.names[:s.usual]} }
+func (s *columnSet) standard() columns { return columns{s, s.usual} }
 
 // of are those that have these names, in their order.
 func (s *columnSet) of(names []string) columns {

@@ -46,6 +46,7 @@ type kitData struct {
 	Requests  []entryData
 	History   history
 	Quotas    []quotaCount
+	Left      []*accountLeft
 	Prices    priceTable
 	Parts     []string
 	Settings  []setting
@@ -79,7 +80,7 @@ func (s *Site) loadKit(_ context.Context, c *gin.Context) (any, error) {
 		Charts:    kitCharts(), Use: kitUse(), Histogram: kitHistogram(), Outlook: kitOutlook(),
 		Filter:   logFilter{Status: "failure", Model: "gpt-4o", Retried: "true", From: kitTime.Format(time.RFC3339)},
 		Accounts: tokensData{Rows: tokens, Table: table, Columns: tokenColumns.standard(), Sparks: map[string]*spark{tokens[0].GetId(): sparkOf([sparkHours]uint64{3: 2, 4: 7, 5: 4, 12: 1, 20: 9, 23: 5})}, Total: &total}, Choices: table.poolChoices(upstreams, pools),
-		Entries: logTable{kitEntries(), logColumns.standard()}, Requests: kitRequests(), History: kitHistory(), Quotas: kitQuotas(),
+		Entries: logTable{kitEntries(), logColumns.standard()}, Requests: kitRequests(), History: kitHistory(), Quotas: kitQuotas(), Left: kitLeft(),
 		Prices: kitPrices(), Parts: priceParts, Settings: kitSettings(), Shares: kitShares(), Form: kitForm(texts["kit.wrong"]),
 		Connect: connectPanel{Target: connect.Target{URL: "https://carousel.example", Model: "gpt-4o"}, Clients: connect.Clients(), Models: []string{"gpt-4o", "o3"}},
 		Actions: kitActions(), Tabs: page{Name: "use", Section: "use"}, Pager: logsData{First: "/admin/kit", Next: "/admin/kit"},
@@ -273,6 +274,16 @@ func kitQuotas() []quotaCount {
 		return quotaCount{quota.Quota{Name: "premium", Unit: quota.Requests, Used: used, Limit: &limit, Left: &left}, "anna"}
 	}
 	return []quotaCount{of(100, 500), of(450, 500), {quota.Quota{Name: "standard", Unit: quota.Tokens, Used: 7}, "anna"}}
+}
+
+// kitLeft are an account that has enough, and one that has little.
+func kitLeft() []*accountLeft {
+	var left []*accountLeft
+	for _, count := range kitQuotas()[:2] {
+		account := quota.Account{Quotas: []quota.Quota{count.Quota}, ResetsAt: new(kitTime.Add(72 * time.Hour))}
+		left = append(left, accountLeftOf(&account, count.Of, kitTime))
+	}
+	return left
 }
 
 func kitPrices() priceTable {

@@ -71,6 +71,12 @@ type tokensData struct {
 	// Sparks are the requests of the last hours, by the tokens' ids; empty where there are too many
 	// tokens for that.
 	Sparks map[string]*spark
+	// Left is what the accounts of the rows have left, and Shares is what the tokens get of their
+	// pools' requests, by the tokens' ids; empty where that is not shown.
+	Left   map[string]*accountLeft
+	Shares map[string]string
+	// Unshared: there are too many tokens for shares.
+	Unshared bool
 	// Total is how many match; nil where the tokenstore does not count them.
 	Total     *uint32
 	Pools     []poolChoice
@@ -157,7 +163,31 @@ func (s *Site) loadTokens(ctx context.Context, c *gin.Context) (any, error) {
 	if data.Columns.Shows("requests") && poolErr == nil && data.Pools[0].Count <= sharedAmong {
 		data.Sparks = s.sparks.read(ctx, s.Usage, time.Now())
 	}
-	return data, cmp.Or(err, poolErr)
+	return data, cmp.Or(err, poolErr, s.loadColumns(ctx, c, &data))
+}
+
+// loadColumns reads what only some columns show.
+func (s *Site) loadColumns(ctx context.Context, c *gin.Context, data *tokensData) error {
+	var err, unshared error
+	if data.Columns.Shows("left") {
+		data.Left, err = s.leftOf(ctx, data.Rows, time.Now())
+	}
+	if data.Columns.Shows("share") && len(data.Rows) > 0 {
+		if data.Unshared = data.ofPools() > sharedAmong; !data.Unshared {
+			data.Shares, unshared = s.foretold(ctx, data.Table.Upstream, s.texts(c.Request))
+		}
+	}
+	return cmp.Or(err, unshared)
+}
+
+// ofPools is how many tokens the pools have that the list is of, whatever else it is narrowed to.
+func (d tokensData) ofPools() uint64 {
+	for _, each := range d.Pools {
+		if each.Current {
+			return each.Count
+		}
+	}
+	return 0
 }
 
 // lastPage is the number of the last page where the one that was asked for is behind it; else 0.

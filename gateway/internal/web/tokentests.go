@@ -129,11 +129,15 @@ func (d testsData) tokens() []tokentest.Token {
 
 // runTests tests the tokens of the page.
 func (s *Site) runTests(c *gin.Context, data *testsData) {
+	reached := 0
 	for i, result := range s.Tests.Run(c.Request.Context(), data.tokens(), data.Model, s.Gate.FromPage()) {
 		data.Rows[i].Result = &testResult{result}
+		if result.Reached() {
+			reached++
+		}
 	}
 	data.Done = true
-	s.Note(c, "tokens tested", "count", strconv.Itoa(len(data.Rows)), "works", strconv.Itoa(data.Works()))
+	s.Note(c, "tokens tested", "count", strconv.Itoa(reached), "works", strconv.Itoa(data.Works()))
 }
 
 // testsAddress sends whoever loads the page again to the list: what was chosen is in no address.

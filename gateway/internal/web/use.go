@@ -32,6 +32,10 @@ type useData struct {
 	More uint32
 	// Sum is of all rows.
 	Sum useRow
+	// BeforeFrom and BeforeTo are what is compared with; nil where nothing is compared.
+	BeforeFrom, BeforeTo *timestamppb.Timestamp
+	// Compares tells whether there is a time before to compare with.
+	Compares bool
 	// Chart is nil where there is nothing to draw.
 	Chart *chart
 	// File is the address of all rows as CSV.
@@ -51,7 +55,22 @@ type useRow struct {
 	// there is none.
 	Into, About string
 	*tokenstorev1.UsageSums
+	// Before is what it used in the same time before; nil where that is not known, or not asked for.
+	Before *useRow
+	// Part is what it has of Whole, by the measure.
+	Part, Whole uint64
 }
+
+// Width is the length of the bar of its share, of 100.
+func (r useRow) Width() string {
+	if r.Whole == 0 {
+		return "0"
+	}
+	return coordinate(100 * float64(r.Part) / float64(r.Whole))
+}
+
+// Pico is the cost as a number that grows.
+func (r useRow) Pico() uint64 { return uint64(r.Cost()) }
 
 // Cost is the cost of all that has one.
 func (r useRow) Cost() money.Pico { return usage.Cost(r.UsageSums) }
@@ -79,9 +98,9 @@ func (r useRow) by(measure string) float64 {
 func dollarsOf(cost money.Pico) float64 { return float64(cost) / float64(money.Dollar) }
 
 func (s *Site) loadUse(ctx context.Context, c *gin.Context) (any, error) {
-	query := useQueryOf(c.Request.URL.Query())
+	query, now := useQueryOf(c.Request.URL.Query()), time.Now()
 	data := useData{Query: query}
-	span, err := query.span(time.Now())
+	span, err := query.span(now)
 	if err != nil {
 		return data, chat.Errorf(chat.InvalidRequest, "%s", s.texts(c.Request)["problem.use_dates"])
 	}
@@ -94,6 +113,14 @@ func (s *Site) loadUse(ctx context.Context, c *gin.Context) (any, error) {
 	data.Sum = useRow{UsageSums: usage.Total(used.counted.GetRows())}
 	data.Rows = rows[:min(len(rows), mostUseRows)]
 	data.More = uint32(len(rows)-len(data.Rows)) + used.counted.GetOthers() //nolint:gosec // an answer has a bound
+	for i := range data.Rows {
+		data.Rows[i].Part, data.Rows[i].Whole = data.Rows[i].amount(query.Measure), data.Sum.amount(query.Measure)
+	}
+	if data.Compares = span.before(now).kept(now); data.Compares && query.Compare {
+		if err := s.compare(ctx, &data, span.before(now)); err != nil {
+			return data, err
+		}
+	}
 	names := s.namesOf(ctx, query, data.Rows, s.texts(c.Request))
 	data.Filters = query.filters(names)
 	query.name(data.Rows, names)
@@ -102,6 +129,22 @@ func (s *Site) loadUse(ctx context.Context, c *gin.Context) (any, error) {
 	}
 	data.File = query.file(span)
 	return data, nil
+}
+
+// compare adds to the rows what they used in a time before.
+func (s *Site) compare(ctx context.Context, data *useData, span useSpan) error {
+	before, err := s.usedBefore(ctx, data.Query, span)
+	if err != nil {
+		return err
+	}
+	data.BeforeFrom, data.BeforeTo = before.from, before.to
+	data.Sum.Before = &useRow{UsageSums: before.sum}
+	for i, row := range data.Rows {
+		if used := before.of(row.ID); used != nil {
+			data.Rows[i].Before = &useRow{UsageSums: used}
+		}
+	}
+	return nil
 }
 
 // used is what the page is made of.

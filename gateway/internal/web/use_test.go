@@ -139,6 +139,99 @@ func TestWhatUseAsksFor(t *testing.T) {
 	})
 }
 
+// What was used is held against the same time before, as much of it as has passed of this one.
+func TestUseAgainstTheTimeBefore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // where no hour ends
+		time.Sleep(30 * time.Minute) // of an hour, and of a day
+		now := time.Now().UTC()
+		today := now.Truncate(24 * time.Hour)
+		site := usedSite(t, usedByModels())
+		site.store.usedBefore = &tokenstorev1.QueryUsageResponse{From: moment, To: moment, Rows: []*tokenstorev1.UsageRow{
+			{Model: "gpt-4o", Sums: &tokenstorev1.UsageSums{Requests: 617, PromptTokens: 8000, ReportedCost: 2501 * dollars / 1000}},
+			{Model: "gone", Sums: &tokenstorev1.UsageSums{Requests: 629}},
+		}}
+		page := parse(t, site.get(t, "/admin/usage?by=model&measure=requests&range=7d&compare=before").Body)
+		asked := last[*tokenstorev1.QueryUsageRequest](t, site.store)
+		wanted := &tokenstorev1.QueryUsageRequest{
+			From: timestamppb.New(today.AddDate(0, 0, -13)), To: timestamppb.New(now.AddDate(0, 0, -7)), Most: 100,
+			Measure: tokenstorev1.UsageMeasure_USAGE_MEASURE_REQUESTS, Group: []tokenstorev1.UsageDimension{tokenstorev1.UsageDimension_USAGE_DIMENSION_MODEL},
+		}
+		if diff := cmp.Diff(wanted, asked, protocmp.Transform()); diff != "" {
+			t.Error(diff)
+		}
+		rows := page.all(func(n *html.Node) bool {
+			return n.Data == "tr" && n.Parent.Data == "tbody" && n.Parent.Parent == page.byID("use-table")
+		})
+		if len(rows) != 2 {
+			t.Fatalf("%d rows", len(rows))
+		}
+		for _, said := range []string{"$2.50 before, ±0 %", "617 before, +100 %", "8,000 before, −50 %", "0 before, new"} {
+			if !strings.Contains(text(rows[0]), said) {
+				t.Errorf("%q is not in %s", said, text(rows[0]))
+			}
+		}
+		if shown := text(rows[1]); !strings.Contains(shown, "0 before, new") {
+			t.Errorf("what is new shows %s", shown)
+		}
+		for _, id := range []string{"use-sum", "use-before"} {
+			if sum := text(page.byID(id)); !strings.Contains(sum, "1,246 before, ±0 %") {
+				t.Errorf("%s %s", id, sum)
+			}
+		}
+		if link := page.byID("use-compare"); strings.Contains(attribute(link, "href"), "compare") || attribute(link, "aria-current") != "true" {
+			t.Errorf("the comparison is ended by %v", link)
+		}
+	})
+}
+
+// Of a row that may be among the others of before, it is not known what it used.
+func TestUseThatIsNotKnownBefore(t *testing.T) {
+	t.Parallel()
+	site := usedSite(t, usedByModels())
+	site.store.usedBefore = &tokenstorev1.QueryUsageResponse{From: moment, To: moment, Others: 7, Rows: []*tokenstorev1.UsageRow{
+		{Others: true, Sums: &tokenstorev1.UsageSums{Requests: 1000}},
+	}}
+	page := parse(t, site.get(t, "/admin/usage?by=model&measure=requests&compare=before").Body)
+	if body := text((document{page.byID("use-table")}).named("tbody")[0]); strings.Contains(body, " before") {
+		t.Errorf("rows show %s", body)
+	}
+	if sum := text(page.byID("use-sum")); !strings.Contains(sum, "1,000 before, +25 %") {
+		t.Errorf("sum %s", sum)
+	}
+}
+
+// A time before that is not kept can't be compared with.
+func TestUseOfWhichNoTimeBeforeIsKept(t *testing.T) {
+	t.Parallel()
+	for period, offered := range map[string]bool{"24h": true, "90d": true, "400d": false} {
+		site := usedSite(t, usedByModels())
+		page := parse(t, site.get(t, "/admin/usage?by=model&compare=before&range="+period).Body)
+		if (page.byID("use-compare") != nil) != offered || (page.byID("use-before") != nil) != offered {
+			t.Errorf("%s: offered %v", period, page.byID("use-compare"))
+		}
+	}
+}
+
+// Each row has a bar as long as its share of the measure.
+func TestSharesOfUse(t *testing.T) {
+	t.Parallel()
+	page := parse(t, usedSite(t, usedByModels()).get(t, "/admin/usage?by=model&measure=requests").Body)
+	var shares, widths []string
+	for _, cell := range page.all(func(n *html.Node) bool { return n.Data == "td" && attribute(n, "class") == "share" }) {
+		shares = append(shares, text(cell))
+		for _, bar := range (document{cell}).named("rect")[1:] {
+			widths = append(widths, attribute(bar, "width"))
+		}
+	}
+	if want := []string{"99 %", "0.96 %"}; !slices.Equal(shares, want) {
+		t.Errorf("shares %q", shares)
+	}
+	if len(widths) != 2 || !strings.HasPrefix(widths[0], "99") || widths[1][0] != '1' && !strings.HasPrefix(widths[1], "0.9") {
+		t.Errorf("bars %q", widths)
+	}
+}
+
 func TestNamesOfKeysInUse(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

@@ -19,7 +19,12 @@ type useQuery struct {
 	By, Measure string
 	// Key, Token, Model and Upstream narrow it down; empty: all.
 	Key, Token, Model, Upstream string
+	// Compare has each figure held against the same time before.
+	Compare bool
 }
+
+// comparesBefore is how an address says so.
+const comparesBefore = "before"
 
 // usePeriods are the periods that can be chosen, in days until now; 24h is by the hour.
 var usePeriods = []struct {
@@ -44,6 +49,7 @@ func useQueryOf(values url.Values) useQuery {
 	q := useQuery{
 		Range: values.Get("range"), From: values.Get("from"), To: values.Get("to"), By: values.Get("by"), Measure: values.Get("measure"),
 		Key: values.Get("key"), Token: values.Get("token"), Model: values.Get("model"), Upstream: values.Get("upstream"),
+		Compare: values.Get("compare") == comparesBefore,
 	}
 	if !slices.Contains(q.Ranges(), q.Range) {
 		q.Range = defaultRange
@@ -129,7 +135,18 @@ func (q useQuery) values() url.Values {
 			values.Set(name, value)
 		}
 	}
+	if q.Compare {
+		values.Set("compare", comparesBefore)
+	}
 	return values
+}
+
+// Compared is the address of the same page that compares, or does no more.
+func (q useQuery) Compared() string {
+	if q.Compare {
+		return q.With("compare", "")
+	}
+	return q.With("compare", comparesBefore)
 }
 
 // Hidden are the fields of a form that changes the dates and nothing else.

@@ -217,6 +217,7 @@ func (s *Site) Routes(router gin.IRouter) {
 		"/tokens":             s.page(tokensPage),
 		"/tokens/deleted":     s.page(deletedPage),
 		"/tokens/:id":         s.page(tokenPage),
+		"/tokens/:id/now":     s.page(tokenNowPage),
 		"/logins/:id":         s.page(upstreamLoginPage),
 		"/keys":               s.page(keysPage),
 		"/keys/new":           s.page(newKeyPage),

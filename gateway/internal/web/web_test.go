@@ -53,6 +53,8 @@ type store struct {
 	asked   []proto.Message
 	// crowded: sums of use that are told apart by two things are too many for an answer.
 	crowded bool
+	// usedBefore is what sums of use without steps of time answer; nil: what the others do.
+	usedBefore *tokenstorev1.QueryUsageResponse
 	// details are of what was put into the audit log last.
 	details map[string]string
 	// kept are the names of what was put into the audit log.

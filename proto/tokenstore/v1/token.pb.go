@@ -2350,7 +2350,11 @@ type ListTokenAccountsRequest struct {
 	// 1 to 1000; 0 means 100.
 	Limit uint32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
 	// From the previous answer's next_cursor.
-	Cursor        string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	Cursor string `protobuf:"bytes,3,opt,name=cursor,proto3" json:"cursor,omitempty"`
+	// Where it is not empty, the answer has the accounts of these tokens in this order, without those
+	// that are gone, whatever else is asked for; at most 1000. A tokenstore that does not know it
+	// lists the pool.
+	Ids           []string `protobuf:"bytes,4,rep,name=ids,proto3" json:"ids,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2404,6 +2408,13 @@ func (x *ListTokenAccountsRequest) GetCursor() string {
 		return x.Cursor
 	}
 	return ""
+}
+
+func (x *ListTokenAccountsRequest) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
 }
 
 type ListTokenAccountsResponse struct {
@@ -4039,11 +4050,12 @@ const file_tokenstore_v1_token_proto_rawDesc = "" +
 	"\x19RecordTokenAccountRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x125\n" +
 	"\aaccount\x18\x02 \x01(\v2\x1b.tokenstore.v1.TokenAccountR\aaccount\"\x1c\n" +
-	"\x1aRecordTokenAccountResponse\"d\n" +
+	"\x1aRecordTokenAccountResponse\"v\n" +
 	"\x18ListTokenAccountsRequest\x12\x1a\n" +
 	"\bupstream\x18\x01 \x01(\tR\bupstream\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x16\n" +
-	"\x06cursor\x18\x03 \x01(\tR\x06cursor\"w\n" +
+	"\x06cursor\x18\x03 \x01(\tR\x06cursor\x12\x10\n" +
+	"\x03ids\x18\x04 \x03(\tR\x03ids\"w\n" +
 	"\x19ListTokenAccountsResponse\x129\n" +
 	"\baccounts\x18\x01 \x03(\v2\x1d.tokenstore.v1.AccountOfTokenR\baccounts\x12\x1f\n" +
 	"\vnext_cursor\x18\x02 \x01(\tR\n" +

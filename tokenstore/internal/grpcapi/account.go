@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -66,9 +67,24 @@ func (s *TokenServer) ListTokenAccounts(ctx context.Context, request *tokenstore
 	if err != nil {
 		return nil, err
 	}
+	if ids := request.GetIds(); len(ids) > 0 {
+		return s.accountsNamed(ctx, ids)
+	}
 	accounts, next, err := s.store.ListAccounts(ctx, request.GetUpstream(), limit, request.GetCursor())
 	if err != nil {
 		return nil, err
 	}
 	return &tokenstorev1.ListTokenAccountsResponse{Accounts: accounts, NextCursor: next}, nil
+}
+
+// accountsNamed answers a list of accounts by the ids of their tokens.
+func (s *TokenServer) accountsNamed(ctx context.Context, ids []string) (*tokenstorev1.ListTokenAccountsResponse, error) {
+	if len(ids) > maxLimit {
+		return nil, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "ids: at most %d", maxLimit)
+	}
+	accounts, err := s.store.AccountsOf(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	return &tokenstorev1.ListTokenAccountsResponse{Accounts: accounts}, nil
 }

@@ -440,6 +440,11 @@ func TestTokenAccounts(t *testing.T) {
 			listed.GetAccounts()[0].GetAccount().GetMembership() != "pro" {
 			t.Errorf("accounts %v, %v", listed, err)
 		}
+		if named, err := tokens.ListTokenAccounts(ctx, &tokenstorev1.ListTokenAccountsRequest{Ids: []string{"gone", id}}); err != nil || !proto.Equal(named, listed) {
+			t.Errorf("accounts by ids %v, %v", named, err)
+		}
+		_, err = tokens.ListTokenAccounts(ctx, &tokenstorev1.ListTokenAccountsRequest{Ids: make([]string, 1001)})
+		wantReason(t, err, tokenstorev1.Reason_REASON_INVALID_ARGUMENT, codes.InvalidArgument)
 		pools, err := tokens.SummarizePools(ctx, &tokenstorev1.SummarizePoolsRequest{})
 		if err != nil || len(pools.GetPools()) != 1 || pools.GetPools()[0].GetUpstream() != "cursor" || pools.GetPools()[0].GetQuarantined() != 1 {
 			t.Errorf("pools %v, %v", pools, err)

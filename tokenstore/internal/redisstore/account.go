@@ -70,13 +70,29 @@ func (s *Store) ListAccounts(ctx context.Context, upstream string, limit int, cu
 		listed = listed[:limit]
 		next = strconv.FormatInt(int64(listed[limit-1].Score), 36)
 	}
+	accounts, err := s.accountsIn(ctx, upstream, listed)
+	return accounts, next, err
+}
+
+// AccountsOf returns the tokens with these ids, in their order, and what is recorded of their
+// accounts, as ListAccounts does. Those that are gone are left out.
+func (s *Store) AccountsOf(ctx context.Context, ids []string) ([]*tokenstorev1.AccountOfToken, error) {
+	listed := make([]redis.Z, len(ids))
+	for i, id := range ids {
+		listed[i].Member = id
+	}
+	return s.accountsIn(ctx, "", listed)
+}
+
+// accountsIn returns the tokens of a list, and what is recorded of their accounts.
+func (s *Store) accountsIn(ctx context.Context, upstream string, listed []redis.Z) ([]*tokenstorev1.AccountOfToken, error) {
 	pools, err := s.poolsOf(ctx, upstream, idsIn(listed))
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	rows, err := s.rowsOf(ctx, pools, listed)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
 	pipe := s.client.Pipeline()
 	sealed := make([]*redis.SliceCmd, len(rows))
@@ -84,7 +100,7 @@ func (s *Store) ListAccounts(ctx context.Context, upstream string, limit int, cu
 		sealed[i] = pipe.HMGet(ctx, tokenKey(r.upstream, r.id), "account", "weight")
 	}
 	if _, err := pipe.Exec(ctx); err != nil {
-		return nil, "", storeError("list accounts", err)
+		return nil, storeError("list accounts", err)
 	}
 	accounts := make([]*tokenstorev1.AccountOfToken, len(rows))
 	for i, r := range rows {
@@ -95,11 +111,11 @@ func (s *Store) ListAccounts(ctx context.Context, upstream string, limit int, cu
 		}
 		if text, _ := told[0].(string); text != "" {
 			if accounts[i].Account, err = s.openAccount(r.id, text); err != nil {
-				return nil, "", err
+				return nil, err
 			}
 		}
 	}
-	return accounts, next, nil
+	return accounts, nil
 }
 
 func (s *Store) openAccount(id, sealed string) (*tokenstorev1.TokenAccount, error) {

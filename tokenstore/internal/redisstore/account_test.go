@@ -84,6 +84,31 @@ func TestAccounts(t *testing.T) {
 	})
 }
 
+// Accounts are asked for by the ids of their tokens, of whichever pool, in any order; one that is gone
+// is left out.
+func TestAccountsByIDs(t *testing.T) {
+	t.Parallel()
+	eachStore(t, func(t *testing.T, store *Store) {
+		ctx := t.Context()
+		first, second := create(t, store, draft("cursor", "T1")).GetId(), create(t, store, draft("openai", "T2")).GetId()
+		third := create(t, store, draft("cursor", "T3")).GetId()
+		for _, id := range []string{first, second} {
+			if err := store.RecordAccount(ctx, id, &tokenstorev1.TokenAccount{Membership: "of " + id}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		accounts, err := store.AccountsOf(ctx, []string{third, "gone", second, first})
+		if err != nil || len(accounts) != 3 {
+			t.Fatalf("%v, %v", accounts, err)
+		}
+		for i, want := range []struct{ id, upstream, membership string }{{third, "cursor", ""}, {second, "openai", "of " + second}, {first, "cursor", "of " + first}} {
+			if got := accounts[i]; got.GetToken().GetId() != want.id || got.GetToken().GetUpstream() != want.upstream || got.GetAccount().GetMembership() != want.membership {
+				t.Errorf("%d: %v", i, got)
+			}
+		}
+	})
+}
+
 func TestAccount(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {

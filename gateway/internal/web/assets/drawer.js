@@ -1,122 +1,126 @@
-// Opens a request beside the list: what its own page shows, at the list's address with the
-// request's id behind #. So it can be linked to, and the browser's way back closes it.
+// Opens what a row of a list is about beside the list: what its own page shows, at the list's
+// address with the row's id behind #. So it can be linked to, and the browser's way back closes it.
 
-import { offerCopies } from './copy.js';
-import { offerUndo } from './entry.js';
-import { t, times } from './page.js';
 import { hasShortcuts, isTyping } from './palette.js';
+import { t, times } from './page.js';
 
-const drawer = document.getElementById('drawer');
-const body = document.getElementById('drawer-body');
-const title = document.getElementById('drawer-title');
-const rows = document.getElementById('log-rows');
+/**
+ * Has the rows of a list open beside it. rows holds them, and stays when they are drawn anew. row is
+ * the beginning of their ids, hash that of what the address has behind #: no element has such an id,
+ * or the browser would go to it when the page is loaded, and take the focus out of the drawer. Ids
+ * need no escapes. link selects the link in a row that opens it. page and part are the addresses of
+ * its page and of what is shown of it, for an id; body and head are the ids of that in there. shown
+ * is told of what is shown. Answers a function that shows it again.
+ */
+export function openBeside({ rows, row, hash, link, page, part = page, body, head, shown = () => {} }) {
+  const drawer = document.getElementById('drawer');
+  const inside = document.getElementById('drawer-body');
+  const outcome = document.getElementById('drawer-outcome');
 
-// No element has such an id: the browser would go to it when the page is loaded, and take the focus
-// out of the drawer.
-const prefix = '#request-';
+  // The id that the address names; undefined: none.
+  const named = () => (location.hash.startsWith(hash) ? location.hash.slice(hash.length) : undefined);
+  const linkOf = (id) => document.getElementById(row + id)?.querySelector(link);
 
-// The id of the request that the address names; undefined: none. Ids need no escapes.
-const named = () => (location.hash.startsWith(prefix) ? location.hash.slice(prefix.length) : undefined);
+  let current;
 
-let shown;
+  // Whether the browser is on its way back: that takes it a moment, and what is opened meanwhile would
+  // be taken back instead.
+  let leaving = false;
 
-// Whether the browser is on its way back: that takes it a moment, and what is opened meanwhile would
-// be taken back instead.
-let leaving = false;
-
-async function load(id, address) {
-  const response = await fetch(address, { cache: 'no-store', signal: AbortSignal.timeout(15000) });
-  if (response.redirected) { // to the login
-    location.assign(address);
-    return;
+  async function load(id) {
+    const response = await fetch(part(id), { cache: 'no-store', signal: AbortSignal.timeout(15000) });
+    if (response.redirected) { // to the login
+      location.assign(page(id));
+      return;
+    }
+    const fresh = new DOMParser().parseFromString(await response.text(), 'text/html');
+    if (current !== id) return;
+    times(fresh);
+    inside.replaceChildren(...(fresh.getElementById(body) ?? fresh.querySelector('main')).childNodes);
+    outcome.replaceChildren(...(fresh.getElementById(head)?.childNodes ?? []));
+    shown(inside);
   }
-  const page = new DOMParser().parseFromString(await response.text(), 'text/html');
-  if (shown !== id) return;
-  times(page);
-  const request = page.getElementById('request');
-  body.replaceChildren(...(request ?? page.querySelector('main')).childNodes);
-  document.getElementById('drawer-outcome').replaceChildren(...(page.getElementById('outcome')?.childNodes ?? []));
-  offerCopies(body);
-  offerUndo(body);
-}
 
-async function open(id) {
-  if (shown === id && drawer.open) return;
-  shown = id;
-  const address = `/admin/logs/${encodeURIComponent(id)}`;
-  document.getElementById('drawer-page').href = address;
-  document.getElementById('drawer-outcome').replaceChildren();
-  body.textContent = t('loading');
-  body.setAttribute('aria-busy', 'true');
-  if (!drawer.open) drawer.showModal();
-  drawer.scrollTop = 0;
-  title.focus();
-  try {
-    await load(id, address);
-  } catch {
-    if (shown === id) body.textContent = t('network');
-  } finally {
-    if (shown === id) body.removeAttribute('aria-busy');
+  async function open(id) {
+    if (current === id && drawer.open) return;
+    current = id;
+    document.getElementById('drawer-page').href = page(id);
+    outcome.replaceChildren();
+    inside.textContent = t('loading');
+    inside.setAttribute('aria-busy', 'true');
+    if (!drawer.open) drawer.showModal();
+    drawer.scrollTop = 0;
+    document.getElementById('drawer-title').focus();
+    try {
+      await load(id);
+    } catch {
+      if (current === id) inside.textContent = t('network');
+    } finally {
+      if (current === id) inside.removeAttribute('aria-busy');
+    }
   }
-}
 
-// follow shows what the address names.
-function follow() {
-  leaving = false;
-  if (named()) open(named());
-  else if (drawer.open) drawer.close();
-}
-
-// leave takes the request out of the address: back, where it was opened from the list.
-function leave() {
-  if (history.state?.drawer) {
-    leaving = true;
-    history.back();
-    return;
+  // follow shows what the address names.
+  function follow() {
+    leaving = false;
+    if (named()) open(named());
+    else if (drawer.open) drawer.close();
   }
-  history.replaceState(null, '', location.pathname + location.search);
-}
 
-drawer.addEventListener('close', () => {
-  if (drawer.open) return; // again, meanwhile
-  const row = document.getElementById(`entry-${shown}`);
-  shown = undefined;
-  if (named()) leave();
-  row?.querySelector('a.cover').focus();
-});
+  // leave takes the row out of the address: back, where it was opened from the list.
+  function leave() {
+    if (history.state?.drawer) {
+      leaving = true;
+      history.back();
+      return;
+    }
+    history.replaceState(null, '', location.pathname + location.search);
+  }
 
-// step goes on to the next request of the list, or back, by the keys that do so in the list. It is one
-// way back, however many were looked at.
-function step(by) {
-  const all = [...rows.children];
-  const next = all[all.findIndex((row) => row.id === `entry-${shown}`) + by];
-  if (!next || leaving) return;
-  history.replaceState(history.state, '', prefix + next.id.slice('entry-'.length));
+  // step goes on by rows, in the list's order.
+  function step(by) {
+    const ids = [...rows.querySelectorAll(`tr[id^="${row}"]`)].map((each) => each.id.slice(row.length));
+    const next = ids[ids.indexOf(current) + by];
+    if (!ids.includes(current) || !next || leaving) return;
+    history.replaceState(history.state, '', hash + next);
+    follow();
+  }
+
+  drawer.addEventListener('close', () => {
+    if (drawer.open) return; // again, meanwhile
+    const from = current && linkOf(current);
+    current = undefined;
+    if (named()) leave();
+    from?.focus();
+  });
+
+  drawer.addEventListener('click', (event) => {
+    if (event.target === drawer) drawer.close(); // beside it
+  });
+
+  drawer.addEventListener('keydown', (event) => {
+    const by = { j: 1, k: -1 }[event.key];
+    if (!by || !hasShortcuts || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+    event.preventDefault();
+    step(by);
+  });
+
+  rows.addEventListener('click', (event) => {
+    const at = event.target.closest(`tr[id^="${row}"]`);
+    const other = event.target.closest('a, button, input, label');
+    const elsewhere = event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
+    if (!at || elsewhere || (other && !other.matches(link)) || !getSelection().isCollapsed) return;
+    event.preventDefault();
+    if (leaving) return;
+    history.pushState({ drawer: true }, '', hash + at.id.slice(row.length));
+    follow();
+  });
+
+  rows.classList.add('opens');
+  addEventListener('popstate', follow);
   follow();
+
+  return async () => {
+    if (drawer.open && current && !inside.contains(document.activeElement)) await load(current);
+  };
 }
-
-drawer.addEventListener('keydown', (event) => {
-  const by = event.key === 'j' ? 1 : event.key === 'k' ? -1 : 0;
-  if (by === 0 || !hasShortcuts || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-  event.preventDefault();
-  step(by);
-});
-
-drawer.addEventListener('click', (event) => {
-  if (event.target === drawer) drawer.close(); // beside it
-});
-
-rows.addEventListener('click', (event) => {
-  const row = event.target.closest('tr');
-  const link = event.target.closest('a');
-  const elsewhere = event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
-  if (!row || elsewhere || (link && !link.matches('.cover')) || !getSelection().isCollapsed) return;
-  event.preventDefault();
-  if (leaving) return;
-  history.pushState({ drawer: true }, '', prefix + row.id.slice('entry-'.length));
-  follow();
-});
-
-rows.classList.add('opens');
-addEventListener('popstate', follow);
-follow();

@@ -1,12 +1,30 @@
 // The request log: times of the filter in the reader's zone, and the live tail.
 
 import './brush.js';
-import './drawer.js';
+import { offerCopies } from './copy.js';
+import { openBeside } from './drawer.js';
+import { offerUndo } from './entry.js';
 import { filterTimes } from './filtertimes.js';
 import { onNews } from './news.js';
 import { complain, number, t, times, Refused } from './page.js';
 
 filterTimes(document.getElementById('log-filter'));
+
+// A request opens beside the list.
+
+openBeside({
+  rows: document.getElementById('log-rows'),
+  row: 'entry-',
+  hash: '#request-',
+  link: 'a.cover',
+  page: (id) => `/admin/logs/${encodeURIComponent(id)}`,
+  body: 'request',
+  head: 'outcome',
+  shown: (body) => {
+    offerCopies(body);
+    offerUndo(body);
+  },
+});
 
 // The live tail.
 

@@ -4,7 +4,7 @@ import { api, complain, el, number, t, timeText, toast } from './page.js';
 import { refresh } from './live.js';
 import { startLogin } from './startlogin.js';
 import { testToken, verdictOf } from './tokentest.js';
-import { flip, release, removeToken } from './tokenactions.js';
+import { flip, release, removeToken, tagsOf } from './tokenactions.js';
 
 const head = document.getElementById('token-head');
 const { id, name } = head.dataset;
@@ -68,7 +68,6 @@ document.getElementById('delete-token').addEventListener('click', async (event) 
 
 const form = document.getElementById('edit-form');
 const status = document.getElementById('edit-status');
-const tagsOf = (text) => text.split(/[,,]/).map((tag) => tag.trim()).filter(Boolean);
 
 function changed() {
   const fields = {};

@@ -38,6 +38,9 @@ export async function flip(id, name, enabled) {
   return true;
 }
 
+/** The tags that somebody has written with commas between them. */
+export const tagsOf = (text) => text.split(/[,，]/).map((tag) => tag.trim()).filter(Boolean);
+
 /** Brings a token back that failures keep from requests. */
 export async function release(id, name) {
   await api('POST', `${path(id)}/release`);

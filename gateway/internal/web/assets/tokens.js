@@ -3,6 +3,8 @@
 
 import { api, complain, el, number, t, timeText, toast } from './page.js';
 import { refresh } from './live.js';
+import { askEdit } from './bulkedit.js';
+import { openBeside } from './drawer.js';
 import { askUntil, flip, release, removeToken } from './tokenactions.js';
 import { startLogin } from './startlogin.js';
 import { undoChange } from './undo.js';
@@ -19,6 +21,20 @@ document.addEventListener('click', (event) => {
   if (action === 'release') release(key, name).then(refresh).catch(complain);
   if (action === 'delete') removeToken(key, name, refresh).then(refresh).catch(complain);
 });
+
+// An account opens beside the list, and is shown again as often as that.
+
+const again = openBeside({
+  rows: document.getElementById('tokens'),
+  row: 'token-',
+  hash: '#account-',
+  link: '.title a:first-child',
+  page: (id) => `/admin/tokens/${encodeURIComponent(id)}`,
+  part: (id) => `/admin/tokens/${encodeURIComponent(id)}/now`,
+  body: 'account-now',
+  head: 'account-state',
+});
+document.addEventListener('refreshed', () => { again().catch(() => {}); }); // the next one may work
 
 // Selection: tokens of this page, or all that match.
 
@@ -78,14 +94,24 @@ function chosen(kind) {
   return { ids: selected().filter((box) => kind !== 'release' || rests(box)).map((box) => box.value) };
 }
 
-// change does something to many tokens as one change, which can be undone as one.
-async function change(kind, what, until) {
-  const { change: id, count, failed, failures } = await api('POST', '/admin/api/tokens/bulk', { action: kind, ...what, ...(until && { until }) });
+function saidOf(kind, count, until) {
+  if (until) return t('disabled_many_until', number(count), timeText(until));
+  if (kind === 'edit') return t('edited_many', number(count));
+  return t(`${kind}d_many`, number(count));
+}
+
+// change does something to many tokens as one change, which can be undone as one. how is what was
+// answered to a question on it.
+async function change(kind, what, how) {
+  const { change: id, count, failed, failures } = await api('POST', '/admin/api/tokens/bulk', { action: kind, ...what, ...how });
   if (failed > 0) toast(t('some_failed', failed, what.count ?? what.ids.length, failures[0].reason), { bad: true });
   if (count === 0 && failed > 0) return;
   const action = kind === 'release' || count === 0 ? undefined : { label: t('undo'), run: () => undo(id) };
-  toast(until ? t('disabled_many_until', number(count), timeText(until)) : t(`${kind}d_many`, number(count)), { action });
+  toast(saidOf(kind, count, how.until), { action });
 }
+
+// What is asked before a change.
+const questions = { disable: askUntil, edit: askEdit };
 
 function unselect() {
   matching = false;
@@ -108,11 +134,11 @@ bulk.addEventListener('click', async (event) => {
   }
   const what = chosen(kind);
   const count = what.count ?? what.ids.length;
-  const answer = kind === 'disable' ? await askUntil(t('tokens_n', number(count))) : {};
+  const answer = questions[kind] ? await questions[kind](t('tokens_n', number(count))) : {};
   if (!answer) return;
   unselect();
   try {
-    await change(kind, what, answer.until);
+    await change(kind, what, answer);
   } catch (error) {
     if (error.param === 'count') toast(t('matching_changed', error.message.replace(/\.$/, '')), { bad: true });
     else complain(error);
@@ -248,7 +274,9 @@ async function submit(tests) {
     showReport(answer);
     if (tests && answer.accepted > 0) {
       paste.value = ''; // it is in the pool, and a secret
-      await testNewest(answer.accepted, report, () => dialog.open);
+      const tests = new AbortController();
+      dialog.addEventListener('close', () => tests.abort(), { once: true });
+      await testNewest(answer.accepted, report, tests.signal);
     } else if (answer.rejected.length + answer.warnings.length === 0) {
       paste.value = '';
       dialog.close();

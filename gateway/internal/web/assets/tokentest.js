@@ -1,9 +1,6 @@
 // Tests of tokens: each is sent a small request that nobody else serves.
 
-import { api, el, number, t } from './page.js';
-
-// How many are tested at a time.
-const atOnce = 4;
+import { api, el, headers, number, refusal, Refused, t } from './page.js';
 
 const seconds = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(2)} s`);
 
@@ -12,10 +9,12 @@ function costOf(result) {
   return result.cost_quality === 'reported' ? t('test_cost', result.cost_usd) : t('test_cost_about', result.cost_usd);
 }
 
+const address = '/admin/api/tokens/test';
+
 /** Returns what a test has found; a small model of the upstream's is asked where none is said. */
 export async function testToken(id, model) {
   try {
-    const { results } = await api('POST', '/admin/api/tokens/test', { ids: [id], ...(model && { model }) });
+    const { results } = await api('POST', address, { ids: [id], ...(model && { model }) });
     return results[0];
   } catch (error) {
     if (error.status === 401) throw error;
@@ -23,13 +22,38 @@ export async function testToken(id, model) {
   }
 }
 
-/** Tests tokens, some at a time, as long as that is wanted, and shows what each test has found. */
-export async function testEach(ids, model, isWanted, show) {
-  const left = [...ids];
-  const work = async () => {
-    for (let id = left.shift(); id && isWanted(); id = left.shift()) show(id, await testToken(id, model));
-  };
-  await Promise.all(Array.from({ length: atOnce }, work));
+// lines yields what the lines of an answer say, as they come.
+async function* lines(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = '';
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const whole = (rest + value).split('\n');
+    rest = whole.pop();
+    yield* whole.filter(Boolean).map((line) => JSON.parse(line));
+  }
+}
+
+/**
+ * Tests tokens, some at a time, and shows what each test has found as it comes. They are one request,
+ * so that they are one entry of the audit log; signal ends it.
+ */
+export async function testEach(ids, model, signal, show) {
+  try {
+    const response = await fetch(address, {
+      method: 'POST',
+      headers: headers({ 'Content-Type': 'application/json' }),
+      body: JSON.stringify({ ids: [...ids], stream: true, ...(model && { model }) }),
+      cache: 'no-store',
+      signal,
+    });
+    if (!response.ok) throw refusal(response.status, await response.json().catch(() => undefined));
+    for await (const result of lines(response)) show(result.token_id, result);
+  } catch (error) {
+    if (signal.aborted) return;
+    throw error.status === undefined ? new Refused(0, t('network')) : error;
+  }
 }
 
 /** Writes what a test has found. */

@@ -11,10 +11,9 @@ const status = document.getElementById('tests-status');
 const progress = document.getElementById('tests-progress');
 const rows = new Map([...document.querySelectorAll('#tests-table [data-token]')].map((row) => [row.dataset.token, row]));
 const cellOf = (id) => rows.get(id).querySelector('.result');
-let wanted = false;
+let tests;
 
 function busy(now) {
-  wanted = now;
   start.disabled = now;
   plan.disabled = now;
   stop.hidden = !now;
@@ -30,7 +29,7 @@ async function run(model) {
     status.textContent = t('tests_so_far', number(progress.value), number(rows.size), number(found.works), number(found.fails));
   };
   tell();
-  await testEach(rows.keys(), model, () => wanted, (id, result) => {
+  await testEach(rows.keys(), model, tests.signal, (id, result) => {
     found[result.works ? 'works' : 'fails'] += 1;
     cellOf(id).replaceChildren(...verdictOf(result));
     tell();
@@ -42,6 +41,7 @@ async function run(model) {
 form?.addEventListener('submit', async (event) => {
   if (event.submitter !== start) return;
   event.preventDefault();
+  tests = new AbortController();
   busy(true);
   stop.focus();
   try {
@@ -55,6 +55,6 @@ form?.addEventListener('submit', async (event) => {
 });
 
 stop?.addEventListener('click', () => {
-  wanted = false;
+  tests.abort();
   stop.hidden = true;
 });

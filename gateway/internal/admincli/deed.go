@@ -10,14 +10,23 @@ type deed func(ctx context.Context, id string) ([]byte, error)
 
 // forEachNamed is forEach for what is named, of which find tells the id.
 func (s *session) forEachNamed(ctx context.Context, names []string, find func(context.Context, string) (string, error), done string, do deed) error {
+	ids, err := found(ctx, names, find)
+	if err != nil {
+		return err
+	}
+	return s.forEach(ctx, ids, done, do)
+}
+
+// found are the ids of what is named.
+func found(ctx context.Context, names []string, find func(context.Context, string) (string, error)) ([]string, error) {
 	ids := make([]string, len(names))
 	for i, name := range names {
 		var err error
 		if ids[i], err = find(ctx, name); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return s.forEach(ctx, ids, done, do)
+	return ids, nil
 }
 
 func (s *session) forEach(ctx context.Context, ids []string, done string, do deed) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -105,21 +106,32 @@ func (s *session) theseTokens(c *cobra.Command, action, done string, do deed, mo
 	c.Args, c.ValidArgsFunction = between(0, -1), s.completeTokens
 	query := s.tokenQuery(c)
 	return s.runs(c, func(ctx context.Context, names []string) error {
-		chosen := query.values()
-		switch {
-		case len(names) > 0 && len(chosen) > 0:
-			return misuse("name tokens or choose them by flags, not both")
-		case len(names) > 0:
-			return s.forEachNamed(ctx, names, s.tokenID, done, do)
-		case len(chosen) == 0:
-			return misuse("name tokens, or choose them by --upstream, --state, --tag or --search")
-		}
-		listed, err := s.allTokens(ctx, chosen)
+		ids, err := s.chosen(ctx, names, query.values())
 		if err != nil {
 			return err
 		}
-		return s.inBulk(ctx, action, listed, more...)
+		if len(names) > 0 {
+			return s.forEach(ctx, ids, done, do)
+		}
+		return s.inBulk(ctx, action, ids, more...)
 	})
+}
+
+// chosen are the ids of the tokens that are named, or else of all that flags choose.
+func (s *session) chosen(ctx context.Context, names []string, flags url.Values) ([]string, error) {
+	switch {
+	case len(names) > 0 && len(flags) > 0:
+		return nil, misuse("name tokens or choose them by flags, not both")
+	case len(names) > 0:
+		return found(ctx, names, s.tokenID)
+	case len(flags) == 0:
+		return nil, misuse("name tokens, or choose them by --upstream, --state, --tag or --search")
+	}
+	listed, err := s.allTokens(ctx, flags)
+	if err != nil {
+		return nil, err
+	}
+	return idsOf(listed)
 }
 
 // undoable tells whether a change of many tokens can be undone: what a release ends is over.
@@ -128,12 +140,8 @@ func undoable(action string) bool { return action != "release" }
 // maxBulk is how many tokens the API changes in one request.
 const maxBulk = 5000
 
-// inBulk does something to the tokens of a list.
-func (s *session) inBulk(ctx context.Context, action string, tokens []json.RawMessage, more ...func(body map[string]any)) error {
-	ids, err := idsOf(tokens)
-	if err != nil {
-		return err
-	}
+// inBulk does something to tokens.
+func (s *session) inBulk(ctx context.Context, action string, ids []string, more ...func(body map[string]any)) error {
 	if len(ids) == 0 {
 		s.say("no token is such")
 	}

@@ -18,7 +18,7 @@ import (
 func (s *session) tokens() *cobra.Command {
 	return group(
 		"tokens", "The tokens of the pool",
-		s.listTokens(), s.showToken(), s.addToken(), s.editToken(), s.enableTokens(), s.disableTokens(), s.testTokens(), s.refreshTokens(), s.releaseTokens(),
+		s.listTokens(), s.showToken(), s.addToken(), s.editToken(), s.editTokens(), s.enableTokens(), s.disableTokens(), s.testTokens(), s.refreshTokens(), s.releaseTokens(),
 		s.deleteTokens(), s.restoreTokens(), s.importTokens(), s.exportTokens(), s.tokenAccount(), s.tokenHistory(), s.undoTransitions(),
 	)
 }

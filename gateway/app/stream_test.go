@@ -325,7 +325,7 @@ func TestAllocationsOfAnEvent(t *testing.T) {
 				p := newPort(t, api, pieces, false)
 				least := math.Inf(1)
 				for range 5 { // what else allocates now and then is no event's
-					least = min(least, testing.AllocsPerRun(50, func() {
+					least = min(least, testing.AllocsPerRun(8, func() {
 						if err := p.ask(); err != nil {
 							t.Fatal(err)
 						}

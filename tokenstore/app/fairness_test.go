@@ -226,6 +226,7 @@ func TestSlotsOfAnotherTokenstoresGatewaysAreServed(t *testing.T) {
 func TestTwoTokenstoresTakeTurns(t *testing.T) {
 	for name, latency := range map[string]time.Duration{"side by side": 0, "one is farther away": 2 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			near, far := twoStores(t, latency)
 			gateways := []*gateway{near.gateway(t, "near", false), far.gateway(t, "far", false)}
 			if !gateways[0].request(testredis.Timeout, 0) {

@@ -292,8 +292,6 @@ type confidant struct {
 	native  bool
 	own     bool // the answer is made with a token that the caller brought
 	refuses error
-	// held is called before an answer begins; nil: nothing is waited for.
-	held func()
 
 	mu     sync.Mutex
 	asked  []*chat.Request
@@ -310,9 +308,6 @@ func (r *confidant) Chat(_ context.Context, request *chat.Request, _ caller.Call
 		if r.refuses != nil {
 			yield(chat.Event{}, r.refuses)
 			return
-		}
-		if r.held != nil {
-			r.held()
 		}
 		for _, event := range r.answer() {
 			if !yield(event, nil) {

@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -102,6 +103,7 @@ func TestAnAnswerThatIsNotToBeKept(t *testing.T) {
 // An answer that can't be kept is given all the same, and says so.
 func TestAnAnswerThatCanNotBeKeptSaysSo(t *testing.T) {
 	t.Parallel()
+	const limit = 64 << 10
 	for name, test := range map[string]struct {
 		change func(s *study)
 		words  string
@@ -109,11 +111,11 @@ func TestAnAnswerThatCanNotBeKeptSaysSo(t *testing.T) {
 	}{
 		"the store is away":          {func(s *study) { s.cupboard.err = chat.Errorf(chat.StoreUnavailable, "away") }, "", "failed"},
 		"the store finds it too big": {func(s *study) { s.cupboard.err = remembered.ErrTooLarge }, "", "too_large"},
-		"it is too big":              {func(*study) {}, strings.Repeat("x", remembered.MaxBytes), "too_large"},
+		"it is too big":              {func(*study) {}, strings.Repeat("x", limit), "too_large"},
 		"of a token of one's own":    {func(s *study) { s.relay.native, s.relay.own = true, true }, "", "own_token"},
 	} {
 		for _, stream := range []bool{false, true} {
-			s := newStudy(t, nil)
+			s := newStudy(t, func(d *httpapi.Deps) { d.Remembered.Limit = limit })
 			test.change(s)
 			got := answered(t, s.write(t, key, entry{Model: "m", Words: []string{test.words}, Stream: stream}))
 			if got.Kept || got.Said != "I see" {
@@ -300,8 +302,10 @@ func deref(text *string) string {
 // A conversation goes on as long as a request may be large, though it is not kept any more.
 func TestALongConversationEndsWithTheBodyLimit(t *testing.T) {
 	t.Parallel()
-	const part = remembered.MaxBytes / 8
-	s := newStudy(t, func(d *httpapi.Deps) { d.Options.BodyLimit, d.Options.BodyLimitChosen = 10*part, true })
+	const part = 8 << 10
+	s := newStudy(t, func(d *httpapi.Deps) {
+		d.Options.BodyLimit, d.Options.BodyLimitChosen, d.Remembered.Limit = 10*part, true, 8*part
+	})
 	first := answered(t, s.write(t, key, entry{Model: "m", Words: []string{strings.Repeat("x", 6*part)}}))
 	second := answered(t, s.write(t, key, entry{Model: "m", Words: []string{strings.Repeat("x", 3*part)}, Previous: first.ID}))
 	if !first.Kept || second.Kept {
@@ -656,18 +660,23 @@ func TestRoutesOfKeptAnswersAreOfThatDialectAlone(t *testing.T) {
 func TestKeptConversationsTakeRoom(t *testing.T) {
 	t.Parallel()
 	const size = 4 * mebibyte
-	s := newStudy(t, func(d *httpapi.Deps) { d.Options.BodyLimit, d.Options.BodyMemory = size, 5*size })
-	large := func(bytes int) []string { return []string{strings.Repeat("x", bytes)} }
-	first := answered(t, s.write(t, key, entry{Model: "m", Words: large(3 * mebibyte)}))
+	// The room is for one such body and for what unpacking takes. Two that are not packed leave
+	// half a mebibyte of it, and each byte counts as two.
+	s := newStudy(t, func(d *httpapi.Deps) { d.Options.BodyLimit, d.Options.BodyMemory = size, 1 })
+	first := answered(t, s.write(t, key, entry{Model: "m", Words: []string{strings.Repeat("x", 3*mebibyte/8)}}))
 	next := entry{Model: "m", Words: []string{"two"}, Previous: first.ID}
-	entered, leave := make(chan bool), make(chan bool)
-	s.relay.held = func() { entered <- true; <-leave }
 	var done sync.WaitGroup
+	leave := make(chan bool)
 	for range 2 {
-		done.Go(func() { s.write(t, key, entry{Model: "m", Words: large(size - mebibyte/4), Keep: new(bool)}) })
-		<-entered
+		body := &unended{left: size - 1, waits: make(chan bool), leave: leave}
+		r := request(t, http.MethodPost, "/v1/diary", key, "")
+		r.Body, r.ContentLength = io.NopCloser(body), size
+		done.Go(func() { do(t, s, r) })
+		<-body.waits
 	}
-	s.relay.held = nil
+	if w := s.write(t, key, entry{Model: "m", Words: []string{"two"}}); w.Code != 200 {
+		t.Errorf("what goes on with nothing: %d %s", w.Code, w.Body)
+	}
 	w := s.write(t, key, next)
 	if code := errorOf(t, w.Body.Bytes()).Error.Code; w.Code != 503 || code != "overloaded" {
 		t.Errorf("%d %s", w.Code, w.Body)
@@ -677,4 +686,22 @@ func TestKeptConversationsTakeRoom(t *testing.T) {
 	if w := s.write(t, key, next); w.Code != 200 {
 		t.Errorf("afterwards: %d %s", w.Code, w.Body)
 	}
+}
+
+// unended is a body of which all has come but its end.
+type unended struct {
+	left int
+	// waits is closed when nothing is left, and the end comes after leave.
+	waits, leave chan bool
+}
+
+func (u *unended) Read(p []byte) (int, error) {
+	if u.left == 0 {
+		close(u.waits)
+		<-u.leave
+		return 0, io.ErrUnexpectedEOF
+	}
+	n := min(len(p), u.left)
+	u.left -= n
+	return n, nil
 }

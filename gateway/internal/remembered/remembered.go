@@ -4,13 +4,14 @@
 package remembered
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"time"
 )
 
-// MaxBytes bounds an answer together with its input.
+// MaxBytes bounds an answer together with its input, where a Desk has no limit of its own.
 const MaxBytes = 4 << 20
 
 // maxID bounds an id, in bytes.
@@ -63,6 +64,8 @@ type Desk struct {
 	// Away tells that the store is known to be out of reach: then no answer waits for it. nil:
 	// nothing is known.
 	Away func() bool
+	// Limit bounds an answer together with its input, in bytes; 0: MaxBytes.
+	Limit int
 }
 
 // Keep keeps an answer.
@@ -70,7 +73,7 @@ func (d *Desk) Keep(ctx context.Context, answer *Answer) error {
 	switch {
 	case !isID(answer.ID):
 		return errID
-	case len(answer.JSON)+len(answer.Input) > MaxBytes:
+	case len(answer.JSON)+len(answer.Input) > cmp.Or(d.Limit, MaxBytes):
 		return ErrTooLarge
 	case d.Away != nil && d.Away():
 		return errAway

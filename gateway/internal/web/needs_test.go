@@ -24,7 +24,7 @@ func poolsOf(states ...*tokenstorev1.PoolState) []pool {
 // sentence is what a reader of the language sees.
 func sentence(t *testing.T, lang language, h headline) string {
 	t.Helper()
-	written, err := newViews().render(lang, "overview", "headline", h)
+	written, err := loadedViews.render(lang, "overview", "headline", h)
 	if err != nil {
 		t.Fatal(err)
 	}

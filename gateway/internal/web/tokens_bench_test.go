@@ -32,7 +32,7 @@ func pageOfAccounts(count int) *page {
 }
 
 func BenchmarkPageOfAccounts(b *testing.B) {
-	views, shown := newViews(), pageOfAccounts(500)
+	views, shown := loadedViews, pageOfAccounts(500)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := views.render(english, "tokens", "layout", shown); err != nil {

@@ -24,6 +24,9 @@ type views map[language]*ondemand.Value[*localized]
 // templates take much of it, and most gateways are never asked for a page.
 const kept = 5 * time.Minute
 
+// loadedViews are those of all sites of the process: nothing in a template is a site's own.
+var loadedViews = newViews()
+
 func newViews() views {
 	all := views{}
 	for _, lang := range languages {

@@ -12,7 +12,7 @@ func TestASiteThatNobodyLooksAtHasNothingParsed(t *testing.T) {
 
 func TestAPageThatDoesNotExist(t *testing.T) {
 	t.Parallel()
-	if page, err := newViews().render(english, "nothing", "layout", nil); err == nil {
+	if page, err := loadedViews.render(english, "nothing", "layout", nil); err == nil {
 		t.Errorf("it is %q", page)
 	}
 }

@@ -154,7 +154,7 @@ func New(deps Deps) *Site {
 	if deps.Degraded == nil {
 		deps.Degraded = func() (since, until time.Time, ok bool) { return since, until, false }
 	}
-	site := &Site{Deps: deps, views: newViews()}
+	site := &Site{Deps: deps, views: loadedViews}
 	site.news = news.New(site.versions)
 	return site
 }

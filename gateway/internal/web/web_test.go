@@ -462,8 +462,8 @@ func TestPagesRender(t *testing.T) {
 	away := &store{err: status.Error(codes.Unavailable, "connection refused")}
 	older := &store{err: status.Error(codes.Unimplemented, "unknown method")}
 	for name, s := range map[string]*store{"full": full(), "empty": empty(), "away": away, "older": older} {
+		site := newSite(t, s)
 		for _, lang := range []string{"en", "zh"} {
-			site := newSite(t, s)
 			for _, path := range pages {
 				w := site.get(t, path, "Accept-Language", lang)
 				if name == "full" && w.Code != 200 {

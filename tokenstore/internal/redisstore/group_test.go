@@ -256,10 +256,9 @@ func TestAGroupForgetsWhoIsGone(t *testing.T) {
 // other.
 func TestTheScriptSharesByTheRule(t *testing.T) {
 	t.Parallel()
-	client := testredis.Start(t)
+	p := newLeasePool(t, testredis.Start(t))
 	rapid.Check(t, func(r *rapid.T) {
-		p := newLeasePool(t, client)
-		p.must(client.FlushDB(t.Context()).Err())
+		p.must(p.client.FlushDB(t.Context()).Err())
 		p.add("speaker")
 		now := time.Now()
 		others := map[string]rotation.Other{}

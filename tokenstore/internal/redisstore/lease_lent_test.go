@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
 	"carousel.internal/tokenstore/internal/leasing"
@@ -194,17 +193,14 @@ func TestSlotsLiveAsLongAsOthers(t *testing.T) {
 // unused.
 func TestLendingIsAsFairAsWithoutCaps(t *testing.T) {
 	t.Parallel()
-	servers := []redis.UniversalClient{testredis.Start(t), testredis.Start(t)}
+	pools := []*leasePool{newLeasePool(t, testredis.Start(t)), newLeasePool(t, testredis.Start(t))}
 	rapid.Check(t, func(r *rapid.T) {
 		const tokens, gateways = 10, 3
-		var pools []*leasePool
-		for i, client := range servers {
-			p := newLeasePool(t, client)
-			p.must(client.FlushAll(t.Context()).Err())
+		for i, p := range pools {
+			p.must(p.client.FlushAll(t.Context()).Err())
 			for n := range tokens {
 				p.add(fmt.Sprint("t", n), "cap", i*1000)
 			}
-			pools = append(pools, p)
 		}
 		var stocks [2][gateways][]leasing.Taken
 		var used [2][]string

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
 
 	"carousel.internal/tokenstore/internal/leasing"
@@ -734,17 +735,23 @@ func (m *machine) ExpireLeases(t *rapid.T) {
 func (m *machine) Check(t *rapid.T) {
 	m.holdTime()
 	ctx := m.t.Context()
-	clock, _ := strconv.ParseFloat(m.client.HGet(ctx, clockKey(somewhere), "at").Val(), 64) // absent: 0
+	pipe := m.client.Pipeline()
+	at, all := pipe.HGet(ctx, clockKey(somewhere), "at"), pipe.ZRangeWithScores(ctx, orderKey(somewhere), 0, -1)
+	hashes, leases := map[string]*redis.MapStringStringCmd{}, map[string]*redis.IntCmd{}
+	for id := range m.tokens {
+		hashes[id], leases[id] = pipe.HGetAll(ctx, tokenKey(somewhere, id)), pipe.ZCount(ctx, inflightKey(somewhere, id), "2", "+inf")
+	}
+	m.must(sendReads(ctx, pipe))
+	clock, _ := strconv.ParseFloat(at.Val(), 64) // absent: 0
 	if clock != m.clock {
 		t.Fatalf("clock %v, the model's %v", clock, m.clock)
 	}
 	order := map[string]float64{}
-	for _, each := range m.client.ZRangeWithScores(ctx, orderKey(somewhere), 0, -1).Val() {
+	for _, each := range all.Val() {
 		order[each.Member.(string)] = each.Score
 	}
 	for id, want := range m.tokens {
-		stored, err := m.client.HGetAll(ctx, tokenKey(somewhere, id)).Result()
-		m.must(err)
+		stored := hashes[id].Val()
 		f := fields(stored)
 		got := modelToken{
 			epoch: int(f.count("epoch")), streak: int(f.count("streak")), requests: int(f.count("requests")),
@@ -754,7 +761,7 @@ func (m *machine) Check(t *rapid.T) {
 		if got.epoch != want.epoch || got.streak != want.streak || got.requests != want.requests || got.failures != want.failures || got.lastError != want.lastError || got.phase != want.phase || got.cause != want.cause {
 			t.Fatalf("%s: %v, the model %+v", id, stored, want)
 		}
-		if open := m.client.ZCount(ctx, inflightKey(somewhere, id), "2", "+inf").Val(); int(open) != len(want.open) {
+		if open := leases[id].Val(); int(open) != len(want.open) {
 			t.Fatalf("%s: %d leases open, the model has %v", id, open, want.open)
 		}
 		score, ordered := order[id]

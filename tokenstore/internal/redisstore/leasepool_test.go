@@ -54,9 +54,9 @@ func (p *leasePool) must(err error) {
 func (p *leasePool) add(id string, fields ...any) {
 	p.t.Helper()
 	ctx := p.t.Context()
-	p.set(id, "upstream", somewhere, "enabled", 1, "cap", 0, "weight", 1, "expires", 0, "epoch", 1, "ver", 7)
-	p.set(id, fields...)
-	p.must(p.client.ZAdd(ctx, poolIDsKey(somewhere), redis.Z{Member: id, Score: float64(p.client.ZCard(ctx, poolIDsKey(somewhere)).Val() + 1)}).Err())
+	before := p.client.ZCard(ctx, poolIDsKey(somewhere)).Val()
+	p.set(id, append([]any{"upstream", somewhere, "enabled", 1, "cap", 0, "weight", 1, "expires", 0, "epoch", 1, "ver", 7}, fields...)...)
+	p.must(p.client.ZAdd(ctx, poolIDsKey(somewhere), redis.Z{Member: id, Score: float64(before + 1)}).Err())
 	p.homes.put(id, somewhere)
 	p.toOrder(id)
 }

@@ -83,7 +83,7 @@ func (s *Store) Post(ctx context.Context, key *tokenstorev1.ClientKey, posting l
 	}
 	keys := []string{ledgerKey(key.GetId()), booksKey(key.GetId()), lapsedBooksKey(key.GetId())}
 	for at, tries := time.Now(), 0; tries < periodTries; tries++ {
-		text, err := json.Marshal(postingOf(key, posting, at))
+		text, err := json.Marshal(s.postingOf(key, posting, at))
 		if err != nil {
 			return ledger.Posted{}, fmt.Errorf("posting: %w", err)
 		}
@@ -111,7 +111,7 @@ func (s *Store) Post(ctx context.Context, key *tokenstorev1.ClientKey, posting l
 	return ledger.Posted{}, errors.New("post to a ledger: Redis's clock is never in the period that is named")
 }
 
-func postingOf(key *tokenstorev1.ClientKey, posting ledger.Posting, at time.Time) ledgerPosting {
+func (s *Store) postingOf(key *tokenstorev1.ClientKey, posting ledger.Posting, at time.Time) ledgerPosting {
 	statement := posting.Statement
 	if statement == nil {
 		statement = &ledger.Statement{}
@@ -122,7 +122,7 @@ func postingOf(key *tokenstorev1.ClientKey, posting ledger.Posting, at time.Time
 		Spent: textsOf(statement.Spent), Granted: textsOf(statement.Granted), Holding: textsOf(statement.Holding),
 		Charges: make([][4]string, len(posting.Charges)), Ahead: textsOf(posting.Ahead),
 		TTL: posting.TTL.Milliseconds(), Memory: lapsedFor.Milliseconds(),
-		Wanted: wantedFor.Milliseconds(), WantEvery: wantEvery.Milliseconds(), MostBooks: maxBooks,
+		Wanted: wantedFor.Milliseconds(), WantEvery: wantEvery.Milliseconds(), MostBooks: s.mostBooks,
 	}
 	for i, most := range posting.Charges {
 		asked.Charges[i] = textsOf(most)

@@ -396,15 +396,17 @@ func TestABookIsNotKnown(t *testing.T) {
 // The books of a key are bounded, and so are those that have lapsed.
 func TestBooksAreBounded(t *testing.T) {
 	t.Parallel()
+	const most = 12
 	client, setTime := testredis.MiniAt(t, epoch2026)
 	store := newStore(t, client)
+	store.mostBooks = most
 	key := limitedKey("k", unitRequests, tokenstorev1.KeyPeriod_KEY_PERIOD_AT_ONCE, 1)
 	open := func(name string) error {
 		_, err := store.Post(t.Context(), key, ledger.Posting{Book: name, TTL: time.Second, Statement: &ledger.Statement{Sequence: 1}})
 		return err
 	}
 	for round := range 2 {
-		for i := range maxBooks {
+		for i := range most {
 			if err := open(fmt.Sprint(round, "-", i)); err != nil {
 				t.Fatal(round, i, err)
 			}
@@ -417,7 +419,7 @@ func TestBooksAreBounded(t *testing.T) {
 	if err := open("the last"); err != nil {
 		t.Fatal(err)
 	}
-	if books, lapsed := client.HLen(t.Context(), booksKey("k")).Val(), client.HLen(t.Context(), lapsedBooksKey("k")).Val(); books != 1 || lapsed != maxBooks {
+	if books, lapsed := client.HLen(t.Context(), booksKey("k")).Val(), client.HLen(t.Context(), lapsedBooksKey("k")).Val(); books != 1 || lapsed != most {
 		t.Errorf("%d books, %d that have lapsed", books, lapsed)
 	}
 }

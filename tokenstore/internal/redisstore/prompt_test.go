@@ -154,11 +154,12 @@ func TestLogGivesWay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	limit := known.usedMemory + 8<<20
+	limit := known.usedMemory + 4<<20
 	if err := client.ConfigSet(ctx, "maxmemory", bytesText(limit)).Err(); err != nil {
 		t.Fatal(err)
 	}
-	for n := uint64(1); n <= 400; n++ { // 25 MiB of prompts into 8 MiB
+	const entries = 200
+	for n := uint64(1); n <= entries; n++ { // 12 MiB of prompts into 4 MiB
 		look()
 		_, err := store.AppendLog(ctx, "g1", entry(n))
 		for tries := 0; isUnavailable(err) && tries < 5; tries++ { // as a gateway does
@@ -169,7 +170,7 @@ func TestLogGivesWay(t *testing.T) {
 			t.Fatalf("entry %d: %v", n, err)
 		}
 	}
-	if page := queryLog(t, store, LogQuery{Limit: 1000, OmitPrompts: true}); len(page.Entries) != 400 {
+	if page := queryLog(t, store, LogQuery{Limit: 1000, OmitPrompts: true}); len(page.Entries) != entries {
 		t.Errorf("%d entries", len(page.Entries))
 	}
 	create(t, store, draft("cursor", "a-token-that-must-find-room"))
@@ -192,7 +193,7 @@ func TestLogGivesWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	look()
-	if _, err := store.AppendLog(ctx, "g1", entry(401)); !isUnavailable(err) || !strings.Contains(err.Error(), "nearly full") {
+	if _, err := store.AppendLog(ctx, "g1", entry(entries+1)); !isUnavailable(err) || !strings.Contains(err.Error(), "nearly full") {
 		t.Errorf("the log is appended to: %v", err)
 	}
 	create(t, store, draft("cursor", "another-token-that-must-find-room"))
@@ -200,7 +201,7 @@ func TestLogGivesWay(t *testing.T) {
 		t.Fatal(err)
 	}
 	look()
-	if _, err := store.AppendLog(ctx, "g1", entry(401)); err != nil {
+	if _, err := store.AppendLog(ctx, "g1", entry(entries+1)); err != nil {
 		t.Errorf("with room again: %v", err)
 	}
 }

@@ -205,7 +205,10 @@ func (d *derived) rename(r *rapid.T) {
 func (d *derived) compareRows(r *rapid.T) {
 	ctx := d.t.Context()
 	read := func() []map[string]string {
-		return []map[string]string{d.client.HGetAll(ctx, rowsKey(somewhere)).Val(), d.client.HGetAll(ctx, countsKey(somewhere)).Val()}
+		pipe := d.client.Pipeline()
+		rows, counts := pipe.HGetAll(ctx, rowsKey(somewhere)), pipe.HGetAll(ctx, countsKey(somewhere))
+		d.must(sendReads(ctx, pipe))
+		return []map[string]string{rows.Val(), counts.Val()}
 	}
 	kept := read()
 	d.must(d.client.Del(ctx, rowsKey(somewhere), countsKey(somewhere)).Err())
@@ -219,27 +222,68 @@ func (d *derived) compareRows(r *rapid.T) {
 	}
 }
 
+// loadPlace is where a token is in the order of its load: the list, and when it is due.
+type loadPlace struct {
+	key string
+	due float64
+}
+
+// placed reads the lists of tokens by their load, of which each token is in one at most.
+func (d *derived) placed(r *rapid.T, keys []string) map[string]loadPlace {
+	ctx, pipe := d.t.Context(), d.client.Pipeline()
+	lists := make([]*redis.ZSliceCmd, len(keys))
+	for i, key := range keys {
+		lists[i] = pipe.ZRangeWithScores(ctx, key, 0, -1)
+	}
+	d.must(sendReads(ctx, pipe))
+	found := map[string]loadPlace{}
+	for i, key := range keys {
+		for _, each := range lists[i].Val() {
+			id := each.Member.(string)
+			if before, twice := found[id]; twice {
+				r.Fatalf("%s is in %s and %s", id, before.key, key)
+			}
+			found[id] = loadPlace{key, each.Score}
+		}
+	}
+	return found
+}
+
 // recount compares all that is derived with the tokens themselves.
 func (d *derived) recount(r *rapid.T) {
 	ctx, now := d.t.Context(), float64(time.Now().UnixMilli())
 	// A demand that takes nothing: what has expired since is taken notice of.
 	_, _, err := d.Acquire(ctx, leasing.Wanted{Upstream: somewhere, Model: "m", Count: 1, TTL: time.Minute, Alias: "nobody", Brief: true})
 	d.must(err)
+	ids, floor, pipe := d.ids(), strconv.FormatFloat(now, 'f', 0, 64), d.client.Pipeline()
+	sorted := map[string]*redis.ZSliceCmd{}
+	for _, name := range []string{"order", "rank:load", "rank:fill", "ring", "standing", "rests", "accesses", "refreshes", "disabled_until"} {
+		sorted[name] = pipe.ZRangeWithScores(ctx, "c1:{pool:cursor}:"+name, 0, -1)
+	}
+	needing, stirring := pipe.SMembersMap(ctx, "c1:{pool:cursor}:unlogged"), pipe.SMembersMap(ctx, "c1:{pool:cursor}:stirred")
+	chosen, loads := pipe.HGet(ctx, "c1:{pool:cursor}:rank", "strategy"), pipe.Keys(ctx, "c1:{pool:cursor}:rank:load:*")
+	counted := pipe.ZCount(ctx, leasesKey(somewhere), floor, "+inf")
+	hashes, flights := map[string]*redis.MapStringStringCmd{}, map[string]*redis.StringSliceCmd{}
+	for _, id := range ids {
+		hashes[id] = pipe.HGetAll(ctx, tokenKey(somewhere, id))
+		flights[id] = pipe.ZRangeByScore(ctx, inflightKey(somewhere, id), &redis.ZRangeBy{Min: floor, Max: "+inf"})
+	}
+	d.must(sendReads(ctx, pipe))
 	scores := func(name string) map[string]float64 {
 		all := map[string]float64{}
-		for _, each := range d.client.ZRangeWithScores(ctx, "c1:{pool:cursor}:"+name, 0, -1).Val() {
+		for _, each := range sorted[name].Val() {
 			all[each.Member.(string)] = each.Score
 		}
 		return all
 	}
 	order, load, fill, ring, standing, rests := scores("order"), scores("rank:load"), scores("rank:fill"), scores("ring"), scores("standing"), scores("rests")
 	accesses, refreshes, disabled := scores("accesses"), scores("refreshes"), scores("disabled_until")
-	unlogged := d.client.SMembersMap(ctx, "c1:{pool:cursor}:unlogged").Val()
-	stirred := d.client.SMembersMap(ctx, "c1:{pool:cursor}:stirred").Val()
+	unlogged, stirred, strategy := needing.Val(), stirring.Val(), chosen.Val()
+	placed := d.placed(r, loads.Val())
 	there, leases := map[string]bool{}, 0
-	for _, id := range d.ids() {
+	for _, id := range ids {
 		there[id] = true
-		f := fields(d.client.HGetAll(ctx, tokenKey(somewhere, id)).Val())
+		f := fields(hashes[id].Val())
 		want := 6.0
 		_, needsLogin := unlogged[id]
 		if needsLogin != (f["enabled"] == "1" && f["phase"] == token.Parked && f["needs_login"] == "1") {
@@ -275,7 +319,7 @@ func (d *derived) recount(r *rapid.T) {
 		if cooling := float64(f.number("cooling")); want > 3 && cooling > now+1000 && rests[id] != cooling {
 			r.Fatalf("%s rests until %v: %v", id, rests[id], f)
 		}
-		inflight := d.client.ZRangeByScore(ctx, inflightKey(somewhere, id), &redis.ZRangeBy{Min: strconv.FormatFloat(now, 'f', 0, 64), Max: "+inf"}).Val()
+		inflight := flights[id].Val()
 		holds := 0
 		for _, each := range inflight {
 			if each[:4] == "hold" {
@@ -296,15 +340,15 @@ func (d *derived) recount(r *rapid.T) {
 		if _, moved := stirred[id]; moved || !ordered {
 			continue
 		}
-		switch d.client.HGet(ctx, "c1:{pool:cursor}:rank", "strategy").Val() { // whose order there is
+		switch strategy { // whose order there is
 		case token.LeastInFlight:
 			level := float64(len(inflight)) / float64(f.number("weight"))
 			if load[id] != level {
 				r.Fatalf("%s: load %v, it has %d of weight %s", id, load[id], len(inflight), f["weight"])
 			}
-			at := d.client.ZScore(ctx, "c1:{pool:cursor}:rank:load:"+strconv.FormatFloat(level, 'g', 17, 64), id)
-			if at.Err() != nil || at.Val() != score {
-				r.Fatalf("%s: at its load %v is due at %v, %v; in the order at %v", id, level, at.Val(), at.Err(), score)
+			want := loadPlace{"c1:{pool:cursor}:rank:load:" + strconv.FormatFloat(level, 'g', 17, 64), score}
+			if placed[id] != want {
+				r.Fatalf("%s: by its load it is at %v; by its order at %v", id, placed[id], want)
 			}
 		case token.FillFirst:
 			if _, ok := fill[id]; !ok {
@@ -320,16 +364,7 @@ func (d *derived) recount(r *rapid.T) {
 		}
 	}
 	d.compareRows(r)
-	placed := map[string]string{}
-	for _, key := range d.client.Keys(ctx, "c1:{pool:cursor}:rank:load:*").Val() {
-		for _, id := range d.client.ZRange(ctx, key, 0, -1).Val() {
-			if placed[id] != "" {
-				r.Fatalf("%s is in %s and %s", id, placed[id], key)
-			}
-			placed[id] = key
-		}
-	}
-	if got := int(d.client.ZCount(ctx, leasesKey(somewhere), strconv.FormatFloat(now, 'f', 0, 64), "+inf").Val()); got != leases {
+	if got := int(counted.Val()); got != leases {
 		r.Fatalf("%d leases are counted of %d", got, leases)
 	}
 }

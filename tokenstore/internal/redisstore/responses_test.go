@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
@@ -53,16 +54,27 @@ func hasResponse(t testing.TB, store *Store, id, owner string) bool {
 func countedResponses(t testing.TB, store *Store) (answers int, bytes int64) {
 	t.Helper()
 	ctx, client := t.Context(), store.client
-	bytes, _ = client.Get(ctx, responseBytesKey()).Int64() // absent: 0
-	sizes := fields(client.HGetAll(ctx, responseSizesKey()).Val())
-	index := client.ZRange(ctx, responseIndexKey(), 0, -1).Val()
+	pipe := client.Pipeline()
+	counted, hash, order := pipe.Get(ctx, responseBytesKey()), pipe.HGetAll(ctx, responseSizesKey()), pipe.ZRange(ctx, responseIndexKey(), 0, -1)
+	if err := sendReads(ctx, pipe); err != nil {
+		t.Fatal(err)
+	}
+	bytes, _ = counted.Int64() // absent: 0
+	sizes, index := fields(hash.Val()), order.Val()
 	if len(index) != len(sizes) {
 		t.Fatalf("%d in the index, %d sizes", len(index), len(sizes))
 	}
+	lengths := make([]*redis.IntCmd, len(index))
+	for i, digest := range index {
+		lengths[i] = pipe.StrLen(ctx, responseKey(digest))
+	}
+	if err := sendReads(ctx, pipe); err != nil {
+		t.Fatal(err)
+	}
 	total := int64(0)
-	for _, digest := range index {
+	for i, digest := range index {
 		total += int64(sizes.count(digest))
-		if length := client.StrLen(ctx, responseKey(digest)).Val(); length != 0 && length+responseOverhead != int64(sizes.count(digest)) {
+		if length := lengths[i].Val(); length != 0 && length+responseOverhead != int64(sizes.count(digest)) {
 			t.Fatalf("%s has %d bytes, counted as %d", digest, length, sizes.count(digest))
 		}
 	}
@@ -474,11 +486,22 @@ func TestKeptResponsesAgreeWithAModel(t *testing.T) {
 				m.expire(now)
 			},
 			"": func(rt *rapid.T) {
+				pipe, there := client.Pipeline(), map[string]*redis.IntCmd{}
+				for _, id := range names {
+					there[id] = pipe.Exists(t.Context(), responseKey(responseDigest(id, hashed("one"))))
+				}
+				if err := sendReads(t.Context(), pipe); err != nil {
+					rt.Fatal(err)
+				}
 				for _, id := range names {
 					want := slices.ContainsFunc(m.kept, func(each keptAnswer) bool { return each.id == id })
-					if has := hasResponse(t, store, id, "one"); has != want {
+					if has := there[id].Val() == 1; has != want {
 						rt.Fatalf("%s is there: %v, in the model %v", id, has, want)
 					}
+				}
+				one := rapid.SampledFrom(names).Draw(rt, "read")
+				if has := hasResponse(t, store, one, "one"); has != (there[one].Val() == 1) {
+					rt.Fatalf("%s is read: %v", one, has)
 				}
 				if _, bytes := countedResponses(t, store); bytes < m.bytes() || bytes > store.responses.Bytes {
 					rt.Fatalf("%d bytes, in the model %d", bytes, m.bytes())

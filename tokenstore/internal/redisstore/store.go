@@ -37,6 +37,8 @@ type Store struct {
 	responses ResponseBounds
 	// useBounds bound what is kept of use.
 	useBounds useBounds
+	// mostBooks bounds the books of a key: see maxBooks.
+	mostBooks int
 	// errandHold is how long an errand stays in hand without word.
 	errandHold time.Duration
 	// reserveWait is how long what comes into a reserve is waited for to be saved.
@@ -119,7 +121,7 @@ func New(client redis.UniversalClient, options Options) *Store {
 	store := &Store{
 		client: client, keys: options.Keys,
 		defaults: options.Defaults, log: options.Logger, logs: newLogView(), used: newUseView(), patience: quarantinePatience, errandHold: ErrandHold, reserveWait: reserveWait,
-		responses: options.Responses, clientKeys: newClientKeyView(), useBounds: mostUse,
+		responses: options.Responses, clientKeys: newClientKeyView(), useBounds: mostUse, mostBooks: maxBooks,
 	}
 	store.barrier = markedBarrier{options.Barrier, store}
 	store.logClient, store.logBarrier = client, store.barrier

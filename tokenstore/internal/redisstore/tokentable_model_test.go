@@ -51,11 +51,10 @@ func (l *listed) any(r *rapid.T, ids []string) string {
 }
 
 func (l *listed) anyThere(r *rapid.T) string {
-	var ids []string
-	for _, each := range l.whole() {
-		ids = append(ids, each.GetId())
-	}
-	return l.any(r, ids)
+	ctx, pipe := l.t.Context(), l.client.Pipeline()
+	some, others := pipe.ZRange(ctx, poolIDsKey("cursor"), 0, -1), pipe.ZRange(ctx, poolIDsKey("openai"), 0, -1)
+	l.must(sendReads(ctx, pipe))
+	return l.any(r, slices.Concat(some.Val(), others.Val()))
 }
 
 func (l *listed) create(r *rapid.T) {

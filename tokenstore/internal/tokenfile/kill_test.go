@@ -58,7 +58,7 @@ func TestWriter(t *testing.T) {
 	}
 }
 
-// The process that writes is killed, 200 writes long. Each file is whole whenever
+// The process that writes is killed, again and again. Each file is whole whenever
 // that is, and the next start brings files and pool together.
 func TestKilledWhileWriting(t *testing.T) {
 	t.Parallel()
@@ -66,7 +66,7 @@ func TestKilledWhileWriting(t *testing.T) {
 	p := newPlace(t, server.Client(t))
 	folder := strings.TrimSuffix(p.tokens, "/.token")
 	writes, kills := 0, 0
-	for writes < 200 && !t.Failed() {
+	for kills < 20 && !t.Failed() {
 		writes += writeAndKill(t, server.Options().Addr+"|"+folder)
 		kills++
 		for _, path := range []string{p.tokens, p.tokens + ".bak"} {
@@ -78,8 +78,9 @@ func TestKilledWhileWriting(t *testing.T) {
 		p.restart()
 		wantWhole(t, p.tokens, p.get(p.tokens))
 		p.wantTidy(fmt.Sprintf("kill %d", kills))
+		pool := " " + p.pool() + " "
 		for line := range strings.Lines(p.get(p.tokens)) {
-			if name := strings.TrimSpace(line); !strings.HasPrefix(name, "#") && !strings.Contains(" "+p.pool()+" ", " "+name+" ") {
+			if name := strings.TrimSpace(line); !strings.HasPrefix(name, "#") && !strings.Contains(pool, " "+name+" ") {
 				t.Errorf("kill %d: the pool lacks %.20s", kills, name)
 			}
 		}
@@ -100,18 +101,20 @@ func writeAndKill(t *testing.T, target string) int {
 	if err := child.Start(); err != nil {
 		t.Fatal(err)
 	}
+	const before = 2 // after so many writes
 	lines := bufio.NewScanner(output)
-	writes := 0
+	writes, last := 0, time.Now()
 	for lines.Scan() {
 		if !strings.HasPrefix(lines.Text(), "wrote") {
 			continue
 		}
-		if writes++; writes == 10 { // now, somewhere within the next one
-			time.AfterFunc(time.Duration(rand.IntN(15_000))*time.Microsecond, func() { _ = child.Process.Kill() })
+		if writes++; writes == before { // now, somewhere within the next one, which takes as long
+			time.AfterFunc(rand.N(time.Since(last)), func() { _ = child.Process.Kill() })
 		}
+		last = time.Now()
 	}
 	_ = child.Wait() // says that it was killed
-	if writes < 10 {
+	if writes < before {
 		t.Fatalf("it ended by itself after %d writes", writes)
 	}
 	return writes

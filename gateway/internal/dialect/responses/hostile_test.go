@@ -9,11 +9,11 @@ import (
 	"carousel.internal/gateway/internal/dialect"
 )
 
-// Requests that are made to be slow take time by their size alone: all of these are read in a
-// second on the slowest machine, where one that takes the square of it needs minutes.
+// Requests that are made to be slow take time by their size alone: all of these are read in half
+// a second on the slowest machine, where one that takes the square of it needs half a minute.
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
-	const many = 100_000
+	const many = 50_000
 	times := func(form string) string {
 		var list strings.Builder
 		for i := range many {
@@ -40,7 +40,7 @@ func TestHostileRequests(t *testing.T) {
 	} {
 		start := time.Now()
 		request, err := api.Decode(dialect.Incoming{Body: []byte(`{"model":"m",` + fields + `}`)})
-		if took := time.Since(start); err != nil || took > time.Minute {
+		if took := time.Since(start); err != nil || took > 15*time.Second {
 			t.Errorf("%s: %v, %v", name, took, err)
 		}
 		if request != nil && len(request.Asks) > 10 {

@@ -74,9 +74,10 @@ run: ## The pair in one process, on port 3000
 .PHONY: test
 test: $(addprefix test-,$(MODULES)) test-chart ## All tests; without redis-server, Docker, Chromium, HAProxy, curl, promtool or systemd-analyze theirs are skipped, unless REQUIRE_REDIS=1, REQUIRE_DOCKER=1, REQUIRE_BROWSER=1, REQUIRE_HAPROXY=1, REQUIRE_CURL=1, REQUIRE_PROMTOOL=1, REQUIRE_SYSTEMD=1
 
-# Where tests start whole systems, and mostly wait for them, two packages at a time however many cores there are.
+# Where tests start whole systems, and mostly wait for them, there are two at a time in each of two
+# packages, however many cores there are.
 test-proto test-gateway test-tokenstore: parallel :=
-test-deploy: parallel := -p 2
+test-deploy: parallel := -p 2 -parallel 2
 .PHONY: $(addprefix test-,$(MODULES))
 $(addprefix test-,$(MODULES)): test-%:
 	@echo "test $*"
@@ -88,7 +89,7 @@ alerts: ## Alerts fired by their faults, and resolved after them, by a real Prom
 
 .PHONY: faults
 faults: ## Processes killed, frozen and cut off under load, with counts; twelve minutes (TESTS='-run TestKill'; ACCOUNTS=5m: how long accounts are under fire)
-	@cd deploy && FAULTS=1 go test -count=1 -v -timeout 20m $(if $(filter ./...,$(TESTS)),,$(TESTS)) ./faults
+	@cd deploy && FAULTS=1 go test -count=1 -v -parallel 2 -timeout 30m $(if $(filter ./...,$(TESTS)),,$(TESTS)) ./faults
 
 .PHONY: trace-test
 trace-test: $(BIN)/collector ## A request's trace, whole, in a real OpenTelemetry collector, which is built first: two minutes, once

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
 	"maps"
 	"net/http/httptest"
 	"slices"
@@ -384,6 +385,15 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 // sendTo is send to an API whose tokens are others than those of s.
 func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, authorization, body string, headers ...string) answered {
 	t.Helper()
+	w := httptest.NewRecorder()
+	return answered{w, sendFrom(t.Context(), t, w, s, tokens, method, path, authorization, body, headers...)}
+}
+
+// sendFrom is sendTo of a client that has a context and reads in a way of its own. It returns the log.
+func sendFrom(
+	ctx context.Context, t *testing.T, w http.ResponseWriter, s *store, tokens adminapi.Tokens, method, path, authorization, body string, headers ...string,
+) string {
+	t.Helper()
 	log := &bytes.Buffer{}
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	gate := auth.New(secret.New("right"), nil)
@@ -398,16 +408,15 @@ func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, author
 		Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(slog.New(slog.DiscardHandler)), Log: logger,
 		Mounts: []httpapi.Mount{api}, Options: httpapi.Options{Proxies: proxies},
 	})
-	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+	r := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body))
 	if authorization != "" {
 		r.Header.Set("Authorization", authorization)
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
-	return answered{w, log.String()}
+	return log.String()
 }
 
 // apiOf is the API over a store, with other tokens where they are not its own.

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -134,6 +135,28 @@ func TestBulkEditsThatMakeNoSense(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A refusal is said in the tokenstore's words, as that of one token's edit is.
+func TestBulkEditsThatTheStoreRefuses(t *testing.T) {
+	t.Parallel()
+	for method, request := range map[string][2]string{
+		"POST":  {"/admin/api/tokens/bulk", `{"action":"edit","ids":["t0","t1"],"edit":{"weight":1001}}`},
+		"PATCH": {"/admin/api/tokens/t0", `{"weight":1001}`},
+	} {
+		p := refusing{newEdited()}
+		w := sendTo(t, p.store, p, method, request[0], key, request[1])
+		if w.Code != 400 || !strings.Contains(w.Body.String(), `"message":"weight is 1 to 1000"`) {
+			t.Errorf("%s: %d %s", method, w.Code, w.Body)
+		}
+	}
+}
+
+// refusing is a pool that takes no update, as the tokenstore says it over the wire.
+type refusing struct{ edited }
+
+func (refusing) UpdateToken(context.Context, *tokenstorev1.UpdateTokenRequest, ...grpc.CallOption) (*tokenstorev1.UpdateTokenResponse, error) {
+	return nil, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "weight is 1 to 1000").GRPCStatus().Err()
 }
 
 // What undoes a change of tokens with many long tags has no room in one audit entry: it is in several

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
 	"carousel.internal/proto/rpcerr"
@@ -110,6 +112,44 @@ func TestBulkEdit(t *testing.T) {
 				t.Errorf("undone: %d %s; they are %s", w.Code, w.Body, p)
 			}
 		})
+	}
+}
+
+// An undo of many edits has as many under way as the edit had.
+func TestUndoOfManyEditsIsAsQuickAsTheEdits(t *testing.T) {
+	t.Parallel()
+	const workers = 16
+	p := &together{edited: edited{newPool(workers)}, wanted: workers, all: make(chan struct{})}
+	undo := &tokenstorev1.AuditUndo{}
+	for _, each := range p.tokens {
+		undo.Tokens = append(undo.Tokens, &tokenstorev1.FormerToken{
+			Id: each.GetId(), Fields: []string{"cap"}, Edit: &tokenstorev1.TokenEdit{Cap: 4}, Became: &tokenstorev1.TokenEdit{},
+		})
+	}
+	p.answers = append([]proto.Message{&tokenstorev1.GetUndoResponse{Undo: []*tokenstorev1.AuditUndo{undo}}}, p.answers...)
+	w := sendTo(t, p.store, p, "POST", "/admin/api/audit/r1/undo", key, "")
+	if !strings.Contains(w.Body.String(), `{"undone":16,"failed":0,"failures":[]}`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// together is a pool that updates no token until so many are to be updated.
+type together struct {
+	edited
+	wanted int
+	came   atomic.Int32
+	all    chan struct{}
+}
+
+func (p *together) UpdateToken(ctx context.Context, r *tokenstorev1.UpdateTokenRequest, options ...grpc.CallOption) (*tokenstorev1.UpdateTokenResponse, error) {
+	if int(p.came.Add(1)) == p.wanted {
+		close(p.all)
+	}
+	select {
+	case <-p.all:
+		return p.edited.UpdateToken(ctx, r, options...)
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
 	}
 }
 

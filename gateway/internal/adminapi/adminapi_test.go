@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"net/http"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -38,6 +38,7 @@ import (
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/routing"
+	"carousel.internal/gateway/internal/tokentest"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/proto/rpcerr"
 	"carousel.internal/proto/service/secret"
@@ -74,6 +75,8 @@ type store struct {
 	trial time.Duration
 	// desk makes and restores backups.
 	desk desk
+	// tests tests tokens, where it is not nil, in the place of testDesk.
+	tests *tokentest.Desk
 	// moves moves in, where it is not nil, in the place of the real one.
 	moves *moveDesk
 	// keyPages is how many pages of keys were asked for.
@@ -419,6 +422,13 @@ func sendFrom(
 	return log.String()
 }
 
+func (s *store) tester() *tokentest.Desk {
+	if s.tests != nil {
+		return s.tests
+	}
+	return testDesk()
+}
+
 // apiOf is the API over a store, with other tokens where they are not its own.
 func apiOf(s *store, tokens adminapi.Tokens, gate *auth.Gate, logger *slog.Logger) *adminapi.API {
 	return adminapi.New(adminapi.Deps{
@@ -426,7 +436,7 @@ func apiOf(s *store, tokens adminapi.Tokens, gate *auth.Gate, logger *slog.Logge
 			s.kept = append(s.kept, entry)
 			return nil
 		}},
-		Tokens: tokens, Config: s, Prices: s, Notifications: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Tests: testDesk(), Backups: &s.desk, Uploads: backup.NewUploads(), MoveIns: s.mover(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
+		Tokens: tokens, Config: s, Prices: s, Notifications: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Tests: s.tester(), Backups: &s.desk, Uploads: backup.NewUploads(), MoveIns: s.mover(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
 		Listed: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}} },
 		Models: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: "other"}} },
 		Prospects: func(model, dialect string) (routing.Chain, error) {

@@ -47,7 +47,7 @@ type bulkAction struct {
 	// audited is its name in the audit log.
 	audited string
 	// change does it to one token, and returns whether anything is different now. It is called by
-	// several at once. Its errors are those of the tokenstore.
+	// several at once. Nothing has translated its errors yet.
 	change func(a *API, ctx context.Context, id string) (bool, error)
 	// undo says how that is undone; nil: it can't be.
 	undo func(ids []string) *tokenstorev1.AuditUndo

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -37,6 +38,7 @@ import (
 	"carousel.internal/gateway/internal/jsonapi"
 	"carousel.internal/gateway/internal/metrics"
 	"carousel.internal/gateway/internal/routing"
+	"carousel.internal/gateway/internal/tokentest"
 	"carousel.internal/gateway/internal/upstream"
 	"carousel.internal/proto/rpcerr"
 	"carousel.internal/proto/service/secret"
@@ -73,6 +75,8 @@ type store struct {
 	trial time.Duration
 	// desk makes and restores backups.
 	desk desk
+	// tests tests tokens, where it is not nil, in the place of testDesk.
+	tests *tokentest.Desk
 	// moves moves in, where it is not nil, in the place of the real one.
 	moves *moveDesk
 	// keyPages is how many pages of keys were asked for.
@@ -384,6 +388,15 @@ func send(t *testing.T, s *store, method, path, authorization, body string, head
 // sendTo is send to an API whose tokens are others than those of s.
 func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, authorization, body string, headers ...string) answered {
 	t.Helper()
+	w := httptest.NewRecorder()
+	return answered{w, sendFrom(t.Context(), t, w, s, tokens, method, path, authorization, body, headers...)}
+}
+
+// sendFrom is sendTo of a client that has a context and reads in a way of its own. It returns the log.
+func sendFrom(
+	ctx context.Context, t *testing.T, w http.ResponseWriter, s *store, tokens adminapi.Tokens, method, path, authorization, body string, headers ...string,
+) string {
+	t.Helper()
 	log := &bytes.Buffer{}
 	logger := slog.New(slog.NewJSONHandler(log, nil))
 	gate := auth.New(secret.New("right"), nil)
@@ -398,16 +411,22 @@ func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, author
 		Metrics: metrics.New(prometheus.NewRegistry()), Access: accesslog.New(slog.New(slog.DiscardHandler)), Log: logger,
 		Mounts: []httpapi.Mount{api}, Options: httpapi.Options{Proxies: proxies},
 	})
-	r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+	r := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body))
 	if authorization != "" {
 		r.Header.Set("Authorization", authorization)
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
-	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, r)
-	return answered{w, log.String()}
+	return log.String()
+}
+
+func (s *store) tester() *tokentest.Desk {
+	if s.tests != nil {
+		return s.tests
+	}
+	return testDesk()
 }
 
 // apiOf is the API over a store, with other tokens where they are not its own.
@@ -417,7 +436,7 @@ func apiOf(s *store, tokens adminapi.Tokens, gate *auth.Gate, logger *slog.Logge
 			s.kept = append(s.kept, entry)
 			return nil
 		}},
-		Tokens: tokens, Config: s, Prices: s, Notifications: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Tests: testDesk(), Backups: &s.desk, Uploads: backup.NewUploads(), MoveIns: s.mover(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
+		Tokens: tokens, Config: s, Prices: s, Notifications: s, Logs: s, Usage: s, Keys: s, Leases: s, Accounts: s, Audit: s, Logins: s, Renewals: s, Tests: s.tester(), Backups: &s.desk, Uploads: backup.NewUploads(), MoveIns: s.mover(), Fleet: func() *tokenstorev1.BeatResponse { return beat },
 		Listed: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}} },
 		Models: func() []chat.Model { return []chat.Model{{ID: "gpt-4o"}, {ID: "other"}} },
 		Prospects: func(model, dialect string) (routing.Chain, error) {

@@ -47,7 +47,7 @@ type bulkAction struct {
 	// audited is its name in the audit log.
 	audited string
 	// change does it to one token, and returns whether anything is different now. It is called by
-	// several at once.
+	// several at once. Nothing has translated its errors yet.
 	change func(a *API, ctx context.Context, id string) (bool, error)
 	// undo says how that is undone; nil: it can't be.
 	undo func(ids []string) *tokenstorev1.AuditUndo
@@ -158,15 +158,24 @@ func (f *failures) add(id, reason string) {
 }
 
 // eachToken does something to every token, some at a time, and returns for which it made
-// a difference, in their order, and for which it failed.
-func eachToken(ctx context.Context, ids []string, change func(ctx context.Context, id string) (bool, error)) ([]string, failures, error) {
+// a difference, in their order, and for which it failed. When ctx ends no other token is begun, and
+// what was begun is carried out: else a token could be changed, and nobody would know.
+func (a *API) eachToken(ctx context.Context, ids []string, change func(ctx context.Context, id string) (bool, error)) ([]string, failures, error) {
 	changed, errs := make([]bool, len(ids)), make([]error, len(ids))
+	do := func(i int) {
+		if errs[i] = ctx.Err(); errs[i] != nil {
+			return
+		}
+		own, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Timeout)
+		defer cancel()
+		changed[i], errs[i] = change(own, ids[i])
+	}
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range min(bulkWorkers, len(ids)) {
 		workers.Go(func() {
 			for i := range next {
-				changed[i], errs[i] = change(ctx, ids[i])
+				do(i)
 			}
 		})
 	}
@@ -288,7 +297,7 @@ func (a *API) bulk(c *gin.Context) error {
 	if body.DryRun {
 		does = a.rehearsed(time.Now())
 	}
-	done, failed, last := eachToken(ctx, ids, func(ctx context.Context, id string) (bool, error) { return action.change(does, ctx, id) })
+	done, failed, last := a.eachToken(ctx, ids, func(ctx context.Context, id string) (bool, error) { return action.change(does, ctx, id) })
 	if failed.Count == len(ids) && failed.Count > 0 && len(done) == 0 && sameReason(failed.Named) {
 		return last // it failed as a whole
 	}

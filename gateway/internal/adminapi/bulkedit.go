@@ -9,7 +9,6 @@ import (
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"carousel.internal/gateway/internal/jsonapi"
-	"carousel.internal/gateway/internal/storeerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -113,7 +112,7 @@ func editing(body *bulkBody) (bulkAction, error) {
 func (a *API) editOne(ctx context.Context, id string, edit *bulkEdit) (*tokenstorev1.AuditUndo, error) {
 	found, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: id})
 	if err != nil {
-		return nil, storeerr.Translate(err)
+		return nil, err
 	}
 	change := edit.of(found.GetToken())
 	if len(change.GetUpdateMask().GetPaths()) == 0 {
@@ -121,7 +120,7 @@ func (a *API) editOne(ctx context.Context, id string, edit *bulkEdit) (*tokensto
 	}
 	updated, err := a.Tokens.UpdateToken(ctx, change)
 	if err != nil {
-		return nil, storeerr.Translate(err)
+		return nil, err
 	}
 	became := updated.GetToken()
 	if became == nil { // in a dry run

@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -112,6 +115,44 @@ func TestBulkEdit(t *testing.T) {
 	}
 }
 
+// An undo of many edits has as many under way as the edit had.
+func TestUndoOfManyEditsIsAsQuickAsTheEdits(t *testing.T) {
+	t.Parallel()
+	const workers = 16
+	p := &together{edited: edited{newPool(workers)}, wanted: workers, all: make(chan struct{})}
+	undo := &tokenstorev1.AuditUndo{}
+	for _, each := range p.tokens {
+		undo.Tokens = append(undo.Tokens, &tokenstorev1.FormerToken{
+			Id: each.GetId(), Fields: []string{"cap"}, Edit: &tokenstorev1.TokenEdit{Cap: 4}, Became: &tokenstorev1.TokenEdit{},
+		})
+	}
+	p.answers = append([]proto.Message{&tokenstorev1.GetUndoResponse{Undo: []*tokenstorev1.AuditUndo{undo}}}, p.answers...)
+	w := sendTo(t, p.store, p, "POST", "/admin/api/audit/r1/undo", key, "")
+	if !strings.Contains(w.Body.String(), `{"undone":16,"failed":0,"failures":[]}`) {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// together is a pool that updates no token until so many are to be updated.
+type together struct {
+	edited
+	wanted int
+	came   atomic.Int32
+	all    chan struct{}
+}
+
+func (p *together) UpdateToken(ctx context.Context, r *tokenstorev1.UpdateTokenRequest, options ...grpc.CallOption) (*tokenstorev1.UpdateTokenResponse, error) {
+	if int(p.came.Add(1)) == p.wanted {
+		close(p.all)
+	}
+	select {
+	case <-p.all:
+		return p.edited.UpdateToken(ctx, r, options...)
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
+}
+
 func TestBulkEditsThatMakeNoSense(t *testing.T) {
 	t.Parallel()
 	for body, says := range map[string]string{
@@ -134,6 +175,28 @@ func TestBulkEditsThatMakeNoSense(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A refusal is said in the tokenstore's words, as that of one token's edit is.
+func TestBulkEditsThatTheStoreRefuses(t *testing.T) {
+	t.Parallel()
+	for method, request := range map[string][2]string{
+		"POST":  {"/admin/api/tokens/bulk", `{"action":"edit","ids":["t0","t1"],"edit":{"weight":1001}}`},
+		"PATCH": {"/admin/api/tokens/t0", `{"weight":1001}`},
+	} {
+		p := refusing{newEdited()}
+		w := sendTo(t, p.store, p, method, request[0], key, request[1])
+		if w.Code != 400 || !strings.Contains(w.Body.String(), `"message":"weight is 1 to 1000"`) {
+			t.Errorf("%s: %d %s", method, w.Code, w.Body)
+		}
+	}
+}
+
+// refusing is a pool that takes no update, as the tokenstore says it over the wire.
+type refusing struct{ edited }
+
+func (refusing) UpdateToken(context.Context, *tokenstorev1.UpdateTokenRequest, ...grpc.CallOption) (*tokenstorev1.UpdateTokenResponse, error) {
+	return nil, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "weight is 1 to 1000").GRPCStatus().Err()
 }
 
 // What undoes a change of tokens with many long tags has no room in one audit entry: it is in several

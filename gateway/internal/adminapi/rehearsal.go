@@ -2,6 +2,8 @@ package adminapi
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -9,6 +11,7 @@ import (
 	"carousel.internal/gateway/internal/changeset"
 	"carousel.internal/gateway/internal/chat"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/proto/valid"
 )
 
 // rehearsed is the API without consequences, for a dry run of what was changed at a time: what is
@@ -34,7 +37,22 @@ type rehearsedTokens struct {
 	late bool
 }
 
-func (r rehearsedTokens) UpdateToken(context.Context, *tokenstorev1.UpdateTokenRequest, ...grpc.CallOption) (*tokenstorev1.UpdateTokenResponse, error) {
+// UpdateToken refuses the tags, cap and weight that the tokenstore would.
+func (r rehearsedTokens) UpdateToken(_ context.Context, request *tokenstorev1.UpdateTokenRequest, _ ...grpc.CallOption) (*tokenstorev1.UpdateTokenResponse, error) {
+	var problems []error
+	for _, field := range request.GetUpdateMask().GetPaths() {
+		switch field {
+		case "tags":
+			problems = append(problems, valid.Tags(request.GetTags()))
+		case "cap":
+			problems = append(problems, valid.Cap(request.GetCap()))
+		case "weight":
+			problems = append(problems, valid.Weight(request.GetWeight()))
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, chat.Errorf(chat.InvalidRequest, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
 	return &tokenstorev1.UpdateTokenResponse{}, nil
 }
 

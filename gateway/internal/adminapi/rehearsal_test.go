@@ -1,6 +1,7 @@
 package adminapi_test
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
@@ -35,6 +36,33 @@ func TestBulkRehearsed(t *testing.T) {
 			}
 			if len(p.updates) > 0 || len(p.kept) > 0 || wrote(p.asked) {
 				t.Errorf("changed %v, audited %v, asked %T", p.updates, p.kept, p.asked)
+			}
+		})
+	}
+}
+
+// A dry run of an edit refuses what the edit would be refused for, in the same words.
+func TestBulkEditRehearsed(t *testing.T) {
+	t.Parallel()
+	for edit, says := range map[string]string{
+		`{"weight":1001}`:              `"message":"weight is 1 to 1000"`,
+		`{"weight":0}`:                 `"message":"weight is 1 to 1000"`,
+		`{"cap":100001,"weight":1001}`: `"message":"cap is at most 100000; 0 is unlimited; weight is 1 to 1000"`,
+		`{"tags":["a",""]}`:            `"message":"a tag has 1 to 50 characters"`,
+		`{"add_tags":["a\n"]}`:         `"reason":"the tag has spaces at its ends"`,
+		`{"cap":100000,"weight":1000}`: `"count":3,"failed":0`,
+		// One of them has as many tags as a token may have.
+		`{"add_tags":["one more"]}`: `"count":2,"failed":1,"failures":[{"token_id":"t2","reason":"there are more than 32 tags"}]`,
+	} {
+		t.Run(edit, func(t *testing.T) {
+			t.Parallel()
+			p := newEdited()
+			for n := range 32 {
+				p.tokens[2].Tags = append(p.tokens[2].Tags, fmt.Sprint("tag ", n))
+			}
+			w := sendTo(t, p.store, p, "POST", "/admin/api/tokens/bulk", key, `{"action":"edit","ids":["t0","t1","t2"],"dry_run":true,"edit":`+edit+`}`)
+			if !strings.Contains(w.Body.String(), says) || len(p.updates) > 0 {
+				t.Errorf("%d %s; changed %v", w.Code, w.Body, p.updates)
 			}
 		})
 	}

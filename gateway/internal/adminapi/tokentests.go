@@ -83,7 +83,9 @@ func (a *API) testTokens(c *gin.Context) error {
 	var run testRun
 	defer run.note(a, c)
 	if body.Stream {
-		run.stream(c, a.Tests.Each(c.Request.Context(), tokens, body.Model, sender.Caller))
+		ctx, hangUp := context.WithCancel(c.Request.Context())
+		defer hangUp()
+		run.stream(c, a.Tests.Each(ctx, tokens, body.Model, sender.Caller), hangUp)
 		return nil
 	}
 	answer.Results = make([]tokenform.TestResult, 0, len(tokens))
@@ -117,18 +119,23 @@ func (r *testRun) note(a *API, c *gin.Context) {
 	}
 }
 
-// stream sends each result as a line of JSON. Who hangs up ends the tests.
-func (r *testRun) stream(c *gin.Context, results iter.Seq2[int, tokentest.Result]) {
+// stream sends each result as a line of JSON. Where one can't be sent it calls hangUp, which is to end
+// the tests, and counts those that had their turn by then.
+func (r *testRun) stream(c *gin.Context, results iter.Seq2[int, tokentest.Result], hangUp context.CancelFunc) {
 	c.Header("Content-Type", "application/x-ndjson")
 	c.Header("X-Content-Type-Options", "nosniff")
 	c.Header("X-Accel-Buffering", "no")
 	c.Status(http.StatusOK)
-	lines := json.NewEncoder(c.Writer)
+	lines, gone := json.NewEncoder(c.Writer), false
 	for _, result := range results {
 		said := r.take(&result)
+		if gone {
+			continue
+		}
 		_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(lineTimeout))
-		if lines.Encode(said) != nil {
-			return
+		if gone = lines.Encode(said) != nil; gone {
+			hangUp()
+			continue
 		}
 		c.Writer.Flush()
 	}

@@ -3,9 +3,13 @@ package adminapi_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"maps"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -110,6 +114,59 @@ func TestResultsOfTestsAreStreamed(t *testing.T) {
 	if len(p.kept) != 1 || p.kept[0].GetDetails()["count"] != "3" || p.kept[0].GetDetails()["works"] != "2" {
 		t.Errorf("audited %v", p.kept)
 	}
+}
+
+// Who hangs up ends the tests. All that have had their turn are in the audit log, also those whose
+// results could not be sent.
+func TestStreamedTestsOfAClientThatHangsUp(t *testing.T) {
+	t.Parallel()
+	const many, atOnce = 30, 8
+	for _, sent := range []int{0, 2} {
+		t.Run(fmt.Sprintf("after %d results", sent), func(t *testing.T) {
+			t.Parallel()
+			p := newPool(many)
+			var asked atomic.Int32
+			full := make(chan struct{})
+			p.tests = tokentest.New(tokentest.Params{
+				Chat: func(ctx context.Context, _ *chat.Request, _ caller.Caller, _ lease.Choice) iter.Seq2[chat.Event, error] {
+					return func(yield func(chat.Event, error) bool) {
+						n := int(asked.Add(1))
+						if n == atOnce {
+							close(full)
+						}
+						if n > sent+1 { // the one more is what can't be sent
+							<-ctx.Done()
+							yield(chat.Event{}, ctx.Err())
+							return
+						}
+						<-full
+					}
+				},
+				Models: func(string) []string { return []string{"gpt-4o"} }, Prices: &pricing.Table{}, LookPause: 1,
+			})
+			w := &hungUp{httptest.NewRecorder(), sent}
+			sendFrom(t.Context(), t, w, p.store, byIDs{p}, "POST", "/admin/api/tokens/test", key, `{"filter":{"upstream":"cursor"},"stream":true}`)
+			if len(p.kept) != 1 || p.kept[0].GetDetails()["count"] != fmt.Sprint(asked.Load()) || p.kept[0].GetDetails()["works"] != fmt.Sprint(sent+1) {
+				t.Errorf("%d had their turn, %d work; audited %v", asked.Load(), sent+1, p.kept)
+			}
+			if asked.Load() == many || strings.Count(w.Body.String(), "\n") != sent {
+				t.Errorf("%d had their turn, sent %s", asked.Load(), w.Body)
+			}
+		})
+	}
+}
+
+// hungUp takes so many writes, and no more.
+type hungUp struct {
+	*httptest.ResponseRecorder
+	takes int
+}
+
+func (w *hungUp) Write(p []byte) (int, error) {
+	if w.takes--; w.takes < 0 {
+		return 0, syscall.EPIPE
+	}
+	return w.ResponseRecorder.Write(p)
 }
 
 // A refusal is an error object, also where lines are wanted.

@@ -125,7 +125,7 @@ func (a *API) undoTokens(ctx context.Context, said *report, ids []string, undo f
 	if len(ids) == 0 {
 		return
 	}
-	done, failed, _ := eachToken(ctx, ids, undo)
+	done, failed, _ := a.eachToken(ctx, ids, undo)
 	said.Undone += len(done)
 	for _, each := range failed.Named {
 		said.fail("token "+each.TokenID, each.Reason)

@@ -11,7 +11,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"carousel.internal/gateway/internal/chat"
-	"carousel.internal/gateway/internal/storeerr"
 	"carousel.internal/gateway/internal/tokenform"
 	"carousel.internal/gateway/internal/usage"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
@@ -136,19 +135,21 @@ func editOf(token *tokenstorev1.Token, name string) *tokenstorev1.TokenEdit {
 
 // undoEdits takes edits of tokens back that nobody has changed since.
 func (a *API) undoEdits(ctx context.Context, said *report, edits []*tokenstorev1.FormerToken) {
+	ids, byID := make([]string, 0, len(edits)), make(map[string]*tokenstorev1.FormerToken, len(edits))
 	for _, former := range edits {
-		if err := a.undoEdit(ctx, former); err != nil {
-			said.fail("token "+former.GetId(), chat.AsError(err).Message)
-			continue
-		}
-		said.Undone++
+		ids = append(ids, former.GetId())
+		byID[former.GetId()] = former
 	}
+	a.undoTokens(ctx, said, ids, func(ctx context.Context, id string) (bool, error) {
+		err := a.undoEdit(ctx, byID[id])
+		return err == nil, err
+	})
 }
 
 func (a *API) undoEdit(ctx context.Context, former *tokenstorev1.FormerToken) error {
 	found, err := a.Tokens.GetToken(ctx, &tokenstorev1.GetTokenRequest{Id: former.GetId()})
 	if err != nil {
-		return storeerr.Translate(err)
+		return err
 	}
 	now := &tokenstorev1.TokenEdit{}
 	for _, name := range former.GetFields() {
@@ -162,5 +163,5 @@ func (a *API) undoEdit(ctx context.Context, former *tokenstorev1.FormerToken) er
 		Id: former.GetId(), Alias: edit.GetAlias(), Tags: edit.GetTags(), Cap: edit.GetCap(), Weight: edit.GetWeight(),
 		UpdateMask: &fieldmaskpb.FieldMask{Paths: former.GetFields()}, ExpectedVersion: found.GetToken().GetVersion(),
 	})
-	return translated(err)
+	return err
 }

@@ -166,6 +166,7 @@ var caged = map[string][]string{
 	"carousel.internal/proto/service/authority": {},
 	"carousel.internal/proto/service/ops":       {"app"},
 	"carousel.internal/proto/service/tracing":   {"internal/config", "internal/httpapi", "internal/relay", "internal/tokens", "internal/upstream/egress", "app"},
+	"carousel.internal/proto/valid":             {"internal/adminapi"},
 	"go.opentelemetry.io/otel/sdk":              {},
 	"go.opentelemetry.io/otel":                  {"internal/httpapi", "internal/relay"},
 	"carousel.internal/tokenstore":              {},

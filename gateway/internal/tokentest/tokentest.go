@@ -102,11 +102,9 @@ func (r *Result) Reached() bool { return r.Class != NotReached }
 func (r *Result) Priced() bool { return r.Quality != "" && r.Quality != reqlog.CostUnpriced }
 
 // Run tests tokens, some at a time, and returns a result for each, in their order. Where model is
-// empty each upstream is asked for a small one of its own. Those that ctx leaves no time for are
-// not asked.
+// empty each upstream is asked for a small one of its own. A call ends in five minutes: those that
+// this or ctx leaves no time for are not asked.
 func (d *Desk) Run(ctx context.Context, tokens []Token, model string, from caller.Caller) []Result {
-	ctx, cancel := context.WithTimeout(ctx, longest)
-	defer cancel()
 	results := make([]Result, len(tokens))
 	for i, result := range d.Each(ctx, tokens, model, from) {
 		results[i] = result
@@ -118,7 +116,7 @@ func (d *Desk) Run(ctx context.Context, tokens []Token, model string, from calle
 // no more of them ends what is under way.
 func (d *Desk) Each(ctx context.Context, tokens []Token, model string, from caller.Caller) iter.Seq2[int, Result] {
 	return func(yield func(int, Result) bool) {
-		ctx, cancel := context.WithCancel(ctx)
+		ctx, cancel := context.WithTimeout(ctx, longest)
 		models := d.modelsFor(ctx, tokens, model)
 		type found struct {
 			at int

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"carousel.internal/gateway/internal/caller"
 	"carousel.internal/gateway/internal/chat"
@@ -241,6 +243,52 @@ func TestTestsAreBoundedAndStoppable(t *testing.T) {
 	}
 	if int32(reached) != asked.Load() {
 		t.Errorf("%d were reached, %d asked", reached, asked.Load())
+	}
+}
+
+// However slow the answers are, all tests of one call end in five minutes, also of one that takes the
+// results as they come.
+func TestOneCallHasABound(t *testing.T) {
+	t.Parallel()
+	tokens := make([]tokentest.Token, tokentest.Most)
+	for i := range tokens {
+		tokens[i] = tokentest.Token{ID: fmt.Sprint("t", i), Upstream: "vendor"}
+	}
+	for name, call := range map[string]func(context.Context, *tokentest.Desk) []tokentest.Result{
+		"all at once": func(ctx context.Context, d *tokentest.Desk) []tokentest.Result {
+			return d.Run(ctx, tokens, "", caller.Caller{})
+		},
+		"one by one": func(ctx context.Context, d *tokentest.Desk) []tokentest.Result {
+			var results []tokentest.Result
+			for _, result := range d.Each(ctx, tokens, "", caller.Caller{}) {
+				results = append(results, result)
+			}
+			return results
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := desk(func(p *tokentest.Params) {
+					p.Chat = func(ctx context.Context, _ *chat.Request, _ caller.Caller, _ lease.Choice) iter.Seq2[chat.Event, error] {
+						return func(yield func(chat.Event, error) bool) {
+							<-ctx.Done() // no answer comes
+							yield(chat.Event{}, ctx.Err())
+						}
+					}
+				})
+				begun, reached := time.Now(), 0
+				results := call(t.Context(), d)
+				for _, result := range results {
+					if result.Reached() {
+						reached++
+					}
+				}
+				if took := time.Since(begun); took != 5*time.Minute || len(results) != len(tokens) || reached == 0 || reached > 48 {
+					t.Errorf("%d results after %v, of which %d had their turn", len(results), took, reached)
+				}
+			})
+		})
 	}
 }
 

@@ -65,6 +65,7 @@ var caged = map[string][]string{
 	"carousel.internal/proto/service/conf":      {"internal/config", "app"},
 	"carousel.internal/proto/service/ops":       {"app"},
 	"carousel.internal/proto/service/tracing":   {"internal/config", "internal/grpcapi", "internal/leasing", "internal/redisstore", "app"},
+	"carousel.internal/proto/valid":             {"internal/token"},
 	"go.opentelemetry.io/otel/sdk":              {},
 	"go.opentelemetry.io/otel":                  {"internal/grpcapi", "internal/leasing", "internal/redisstore"},
 	"carousel.internal/gateway/":                {},

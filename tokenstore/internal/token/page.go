@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/proto/valid"
 )
 
 // Bounds of pages and of those who change them.
@@ -75,5 +76,5 @@ func CheckActor(actor string) error {
 	if actor == "" {
 		return nil
 	}
-	return checkText("actor", actor)
+	return valid.Line("actor", actor)
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/proto/valid"
 )
 
 // Bounds of a route's parameters.
@@ -67,7 +68,7 @@ func oneOfEfforts(value any) error {
 
 func someText(value any) error {
 	text, is := value.(string)
-	if !is || text == "" || checkText("value", text) != nil || len(text) > maxParameterText {
+	if !is || text == "" || valid.Line("value", text) != nil || len(text) > maxParameterText {
 		return fmt.Errorf("text of 1 to %d bytes, without control characters", maxParameterText)
 	}
 	return nil

@@ -4,21 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"carousel.internal/proto/cursor/checksum"
 	"carousel.internal/proto/service/secret"
+	"carousel.internal/proto/valid"
 )
 
 // Bounds of what a person may write.
 const (
 	maxSecret = 8 << 10 // bytes: what fits into one header
 	maxAlias  = 100     // characters
-	maxTag    = 50      // characters
-	maxTags   = 32
-	maxCap    = 100_000
-	maxWeight = 1000
 )
 
 // cookieUser begins the value of a session cookie: the user's id, before `::`.
@@ -104,7 +100,7 @@ func CheckAlias(alias string) error {
 	if utf8.RuneCountInString(alias) > maxAlias {
 		return fmt.Errorf("the alias has more than %d characters", maxAlias)
 	}
-	if err := checkText("alias", alias); err != nil {
+	if err := valid.Line("alias", alias); err != nil {
 		return err
 	}
 	switch {
@@ -120,40 +116,7 @@ func CheckAlias(alias string) error {
 	return nil
 }
 
-// checkText refuses what can't be shown on one line.
-func checkText(what, text string) error {
-	if !utf8.ValidString(text) {
-		return fmt.Errorf("the %s is not valid UTF-8", what)
-	}
-	if text != strings.TrimSpace(text) {
-		return fmt.Errorf("the %s has spaces at its ends", what)
-	}
-	for _, r := range text {
-		if !unicode.IsPrint(r) {
-			return fmt.Errorf("the %s has a character that can't be shown", what)
-		}
-	}
-	return nil
-}
-
 // Check answers everything that is wrong with the fields.
 func (f Fields) Check() error {
-	problems := []error{CheckAlias(f.Alias), CheckProxy(f.Proxy)}
-	if len(f.Tags) > maxTags {
-		problems = append(problems, fmt.Errorf("there are more than %d tags", maxTags))
-	}
-	for _, tag := range f.Tags {
-		if tag == "" || utf8.RuneCountInString(tag) > maxTag {
-			problems = append(problems, fmt.Errorf("a tag has 1 to %d characters", maxTag))
-		} else if err := checkText("tag", tag); err != nil {
-			problems = append(problems, err)
-		}
-	}
-	if f.Cap > maxCap {
-		problems = append(problems, fmt.Errorf("cap is at most %d; 0 is unlimited", maxCap))
-	}
-	if f.Weight < 1 || f.Weight > maxWeight {
-		problems = append(problems, fmt.Errorf("weight is 1 to %d", maxWeight))
-	}
-	return errors.Join(problems...)
+	return errors.Join(CheckAlias(f.Alias), CheckProxy(f.Proxy), valid.Tags(f.Tags), valid.Cap(f.Cap), valid.Weight(f.Weight))
 }

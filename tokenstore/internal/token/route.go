@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/proto/valid"
 )
 
 // MaxRoutes bounds the routes of a store.
@@ -90,7 +91,7 @@ func checkMatch(at, match string) error {
 	switch {
 	case match == "" || len(match) > maxMatch:
 		return fmt.Errorf("%s: 1 to %d bytes", at, maxMatch)
-	case checkText("name", match) != nil || strings.ContainsRune(match, ' '):
+	case valid.Line("name", match) != nil || strings.ContainsRune(match, ' '):
 		return fmt.Errorf("%s: no spaces and no control characters", at)
 	case strings.Count(match, anyText) > 1:
 		return fmt.Errorf("%s: at most one `*`", at)

@@ -12,6 +12,7 @@ import (
 
 	"carousel.internal/proto/service/secret"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
+	"carousel.internal/proto/valid"
 )
 
 // The drivers of upstreams.
@@ -131,7 +132,7 @@ func checkModels(models []string) error {
 		switch {
 		case model == "" || len(model) > maxModel:
 			return fmt.Errorf("models: an id has 1 to %d bytes", maxModel)
-		case checkText("model id", model) != nil || strings.ContainsRune(model, ' '):
+		case valid.Line("model id", model) != nil || strings.ContainsRune(model, ' '):
 			return errors.New("models: an id has no spaces and no control characters")
 		case slices.Contains(models[:i], model):
 			return fmt.Errorf("models: %s is there twice", model)

@@ -88,7 +88,7 @@ alerts: ## Alerts fired by their faults, and resolved after them, by a real Prom
 	@cd deploy && ALERTS=1 go test -count=1 -v -timeout 40m -run TestAlertsFire ./monitoring
 
 .PHONY: faults
-faults: ## Processes killed, frozen and cut off under load, with counts; twelve minutes (TESTS='-run TestKill'; ACCOUNTS=5m: how long accounts are under fire)
+faults: ## Processes killed, frozen and cut off under load, with counts; six minutes (TESTS='-run TestKill'; ACCOUNTS=5m: how long accounts are under fire)
 	@cd deploy && FAULTS=1 go test -count=1 -v -parallel 2 -timeout 30m $(if $(filter ./...,$(TESTS)),,$(TESTS)) ./faults
 
 .PHONY: trace-test

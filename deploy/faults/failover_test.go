@@ -28,6 +28,7 @@ func throughFailover(t *testing.T, redis *stack.RedisSet) {
 	b.shoot()
 	added := stack.StartAdditions(t, b.Gateways, b.SimURL+"/v1")
 	b.during(2 * time.Second)
+	b.AwaitReservesIn(redis.Client, "openai") // additions may have kept it from being renewed
 
 	const key = "c1:{pool:openai}:order"
 	primary := redis.PrimaryOf(t.Context(), key)

@@ -53,6 +53,7 @@ func throughOutage(t *testing.T, b *bench, lasts time.Duration, begin, end func(
 	b.shoot()
 	streams := b.openStreams()
 	b.during(3 * time.Second)
+	b.AwaitReserves("openai")
 	b.mark("the outage begins")
 	begin()
 	b.during(lasts / 2)

@@ -45,6 +45,7 @@ func (b *bench) throughMisuse(begin, end func(), reason string, lost func(stack.
 	b.t.Helper()
 	b.shoot()
 	b.during(2 * time.Second)
+	b.AwaitReserves("openai")
 	b.mark("Redis is misused")
 	begin()
 	b.Eventually("the tokenstore is not ready", 5*time.Second, func() bool { return !b.TokenstoreReady() })

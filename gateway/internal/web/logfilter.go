@@ -190,8 +190,8 @@ func fieldTime(text string) string {
 	if at == nil || err != nil {
 		return ""
 	}
-	return at.AsTime().Format("2006-01-02T15:04")
+	return logTime(at.AsTime())
 }
 
-// logTime is a time as moment reads it and as a field for one takes it, too.
+// logTime is a time as moment reads it and as a field for one takes it, too, where its step is 1.
 func logTime(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05") }

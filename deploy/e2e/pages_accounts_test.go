@@ -194,7 +194,7 @@ func TestAccountsOpenBesideTheList(t *testing.T) {
 		const plain = window.fetch;
 		window.fetch = async (address, options) => {
 			const answer = await plain(address, options);
-			if (String(address).endsWith('/now')) window.polls.push(options.headers['X-Carousel-Poll'] + ' ' + answer.status);
+			if (String(address).endsWith('/now')) window.polls.push(options.headers?.['X-Carousel-Poll'] + ' ' + answer.status);
 			return answer;
 		};
 		window.read = document.querySelector('#drawer-body a');

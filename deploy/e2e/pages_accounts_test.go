@@ -189,8 +189,24 @@ func TestAccountsOpenBesideTheList(t *testing.T) {
 	tab.Press("j") // there is none
 	tab.Press("k")
 	shows(1)
+	browser.Eval[any](tab, `(() => {
+		window.polls = [];
+		const plain = window.fetch;
+		window.fetch = async (address, options) => {
+			const answer = await plain(address, options);
+			if (String(address).endsWith('/now')) window.polls.push(options.headers?.['X-Carousel-Poll'] + ' ' + answer.status);
+			return answer;
+		};
+		window.read = document.querySelector('#drawer-body a');
+		window.read.focus();
+		getSelection().selectAllChildren(document.querySelector('#drawer-body h2'));
+	})()`)
 	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+tokens[1].ID, map[string]any{"enabled": false})
 	tab.See("#drawer-outcome", "Disabled")
+	tab.Until("what is in use stays", "document.activeElement === window.read && getSelection().anchorNode === document.querySelector('#drawer-body h2') && window.polls.at(-1) === '1 200'")
+	gateway.MustAdmin(t, http.StatusOK, http.MethodPatch, "/admin/api/tokens/"+tokens[0].ID, map[string]any{"enabled": false})
+	tab.Until("of another account it hears that nothing is new", "window.polls.at(-1) === '1 304'")
+	browser.Eval[any](tab, "getSelection().removeAllRanges()") // what is selected is not to be lost by a click
 	tab.Press("\x1b")
 	closed(1)
 	tab.Click("#token-" + tokens[2].ID + " .state") // beside the link

@@ -274,6 +274,10 @@ func askInWords(t *testing.T, tab *browser.Tab, gateway *stack.Gateway) {
 	tab.Submit()
 	tab.See("main [role=alert]", "There is no term “mood:happy”")
 	tab.Until("it stays in the field", "document.getElementById('f-query').value === 'mood:happy' && document.querySelectorAll('#log-chips li').length === 4")
+	tab.Go(gateway.URL + "/admin/logs?from=2026-01-31T05:18:10Z&to=2026-01-31T05:18:40.5Z")
+	tab.Type("#f-query", "model:gpt-test")
+	tab.Submit()
+	tab.Until("the time stays as it was chosen", "location.search === '?from=2026-01-31T05%3A18%3A10Z&model=gpt-test&to=2026-01-31T05%3A18%3A40.5Z'")
 	tab.Go(gateway.URL + "/admin/logs")
 }
 

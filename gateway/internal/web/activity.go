@@ -120,7 +120,7 @@ func (s *Site) loadActivity(ctx context.Context, c *gin.Context) (any, error) {
 	}
 	request, err := data.Filter.request(c.Query("cursor"))
 	if err != nil {
-		return data, err
+		return data, s.aboutTerm(c.Request, err)
 	}
 	page, err := s.Audit.ListActivity(ctx, request)
 	if status.Code(err) == codes.Unimplemented {

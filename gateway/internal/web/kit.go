@@ -37,6 +37,11 @@ type kitData struct {
 	Trouble   page
 	Charts    []chart
 	Use       keyUse
+	// UseRows are held against a time before, UseSum is all that was used.
+	UseRows []useRow
+	UseSum  useRow
+	// WrongTerm says what is wrong with a query.
+	WrongTerm string
 	Histogram *histogram
 	Outlook   *outlook
 	Filter    logFilter
@@ -58,6 +63,9 @@ type kitData struct {
 	Pager     logsData
 }
 
+// Terms are those that a query can have.
+func (kitData) Terms() []string { return logTermUsages() }
+
 // HeldStates are those in which controls are shown as if somebody used them.
 func (kitData) HeldStates() []string { return []string{"rest", "hover", "focus", "disabled"} }
 
@@ -72,12 +80,17 @@ func (s *Site) loadKit(_ context.Context, c *gin.Context) (any, error) {
 	tokens := kitTokens()
 	table := readTokenTable(&url.URL{RawQuery: "state=cooling&tag=spare&q=anna"})
 	total := uint32(len(tokens)) //nolint:gosec // one of each state
+	wrong, err := (&termError{"value", "status:open", "failed, succeeded"}).text(texts)
+	if err != nil {
+		return nil, err
+	}
+	useRows, useSum := kitUseRows()
 	return kitData{
 		States: tokens, Keys: kitKeys(), Pools: pools,
 		Headlines: []headline{{}, headlineOf(pools[:1]), headlineOf(pools), headlineOf(pools[2:])},
 		Needs:     needsOf(waiting{pools: pools, upkeep: upkeepFacts{low: 2, backup: lastBackup{known: true}}, unserved: 1, now: kitTime}),
 		Trouble:   page{Problem: texts["problem.store_away"], Degraded: &outage{kitAfter(0), kitAfter(time.Hour)}},
-		Charts:    kitCharts(), Use: kitUse(), Histogram: kitHistogram(), Outlook: kitOutlook(),
+		Charts:    kitCharts(), Use: kitUse(), UseRows: useRows, UseSum: useSum, WrongTerm: capital(wrong), Histogram: kitHistogram(), Outlook: kitOutlook(),
 		Filter:   logFilter{Status: "failure", Model: "gpt-4o", Retried: "true", From: kitTime.Format(time.RFC3339)},
 		Accounts: tokensData{Rows: tokens, Table: table, Columns: tokenColumns.standard(), Sparks: map[string]*spark{tokens[0].GetId(): sparkOf([sparkHours]uint64{3: 2, 4: 7, 5: 4, 12: 1, 20: 9, 23: 5})}, Total: &total}, Choices: table.poolChoices(upstreams, pools),
 		Entries: logTable{kitEntries(), logColumns.standard()}, Requests: kitRequests(), History: kitHistory(), Quotas: kitQuotas(), Left: kitLeft(),
@@ -186,6 +199,25 @@ func kitUse() keyUse {
 			{ID: "key_tokens", Steps: kitSteps(), Here: &url.URL{Path: "/admin/kit"}, Bars: true, Write: compact, Least: 1, Series: []series{kitWave("prompt", 1e3, 9e3), kitWave("completion", 100, 4e3)}},
 		},
 	}
+}
+
+// kitUseRows are rows of use that rose, that are new, and of which it is not known what was before,
+// with their sum.
+func kitUseRows() (rows []useRow, sum useRow) {
+	of := func(requests uint64) *tokenstorev1.UsageSums {
+		return &tokenstorev1.UsageSums{Requests: requests, Failures: requests / 40, PromptTokens: 400 * requests, CacheReadTokens: 300 * requests, CompletionTokens: 30 * requests}
+	}
+	before := func(requests uint64) *useRow { return &useRow{UsageSums: of(requests)} }
+	const all = 120
+	for _, row := range []useRow{
+		{ID: "gpt-4o", UsageSums: of(90), Before: before(60)},
+		{ID: "o3", UsageSums: of(20), Before: before(0)},
+		{ID: "llama-3.3-70b", UsageSums: of(10)},
+	} {
+		row.Name, row.Into, row.Part, row.Whole = row.ID, "/admin/kit", row.GetRequests(), all
+		rows = append(rows, row)
+	}
+	return rows, useRow{UsageSums: of(all), Before: before(160)}
 }
 
 func kitHistogram() *histogram {

@@ -121,7 +121,7 @@ func (f logFilter) Views() []choice {
 	return views
 }
 
-// request asks for what the filter lets through.
+// request asks for what the filter lets through. Its errors are *termError.
 func (f logFilter) request() (*tokenstorev1.QueryRequest, error) {
 	request := &tokenstorev1.QueryRequest{
 		Model: f.Model, Status: f.Status, TokenAlias: f.Alias, Error: f.Error, ErrorKind: f.ErrorKind, Retried: f.Retried == "true",
@@ -137,7 +137,7 @@ func (f logFilter) request() (*tokenstorev1.QueryRequest, error) {
 	if f.MinTotal != "" {
 		total, err := time.ParseDuration(f.MinTotal)
 		if err != nil || total < 0 {
-			return request, chat.Errorf(chat.InvalidRequest, "min_total: a length of time such as 10s wanted, not %q", f.MinTotal)
+			return request, &termError{"form", "min_total=" + f.MinTotal, "min_total=" + slow}
 		}
 		request.MinTotal = durationpb.New(total)
 	}
@@ -171,7 +171,7 @@ func (f logFilter) File(format string) string {
 }
 
 // moment reads a time: as the scripts send it, with its zone, or as the browser
-// alone does, which is taken for UTC.
+// alone does, which is taken for UTC. Its errors are *termError.
 func moment(name, text string) (*timestamppb.Timestamp, error) {
 	if text == "" {
 		return nil, nil //nolint:nilnil // no time is a time to ask for
@@ -181,7 +181,7 @@ func moment(name, text string) (*timestamppb.Timestamp, error) {
 			return timestamppb.New(at), nil
 		}
 	}
-	return nil, chat.Errorf(chat.InvalidRequest, "%s: a time such as 2026-01-31T12:00 wanted, not %q", name, text)
+	return nil, &termError{"form", name + "=" + text, name + "=2026-01-31T12:00"}
 }
 
 // fieldTime is a time of an address as a browser's field has it, in UTC; empty where it is none.
@@ -190,8 +190,8 @@ func fieldTime(text string) string {
 	if at == nil || err != nil {
 		return ""
 	}
-	return at.AsTime().Format("2006-01-02T15:04")
+	return logTime(at.AsTime())
 }
 
-// logTime is a time as moment reads it and as a field for one takes it, too.
+// logTime is a time as moment reads it and as a field for one takes it, too, where its step is 1.
 func logTime(at time.Time) string { return at.UTC().Format("2006-01-02T15:04:05") }

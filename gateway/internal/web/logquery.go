@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"carousel.internal/gateway/internal/chat"
 )
@@ -16,7 +17,7 @@ type logTerm struct {
 	name, field string
 	// usage is how such a term begins, or is written where there is one way only.
 	usage string
-	// read answers what the part of the filter is for a value; nil: what was written.
+	// read answers what the part of the filter is for a value in small letters; nil: what was written.
 	read func(value string) (string, bool)
 	// values are all that there are; none: they are like the one of example.
 	values  []string
@@ -86,6 +87,7 @@ func yesOrNo(value string) (string, bool) {
 }
 
 func aMoment(value string) (string, bool) {
+	value = strings.ToUpper(value) // its T and Z
 	_, err := moment("", value)
 	return value, err == nil
 }
@@ -100,10 +102,11 @@ func atLeast(value string) (string, bool) {
 	return value, err == nil && total >= 0
 }
 
-// bareID is an id as an answer has it, or its header X-Request-Id: a term without a name.
-var bareID = regexp.MustCompile(`^([a-z]+[-_])?[0-9a-f]{32}$`)
+// bareID is an id as an answer has it, or its header X-Request-Id: a term without a name. Their
+// letters are small, and may be written otherwise.
+var bareID = regexp.MustCompile(`(?i)^([a-z]+[-_])?[0-9a-f]{32}$`)
 
-// termError says which term of a query can't be used.
+// termError says which term of a query, or which part of an address, can't be used.
 type termError struct {
 	// reason is the key of the text that says why, in the family of term.
 	reason string
@@ -151,9 +154,19 @@ func (f logFilter) with(query string) (logFilter, error) {
 	return f, nil
 }
 
+// cutTerm is a term's name and value. The colon may be the one of a Chinese keyboard.
+func cutTerm(word string) (name, value string, named bool) {
+	at := strings.IndexAny(word, ":：")
+	if at < 0 {
+		return word, "", false
+	}
+	_, size := utf8.DecodeRuneInString(word[at:])
+	return word[:at], word[at+size:], true
+}
+
 // readTerm is the kind of a term, and the value of the part of the filter that it sets.
 func readTerm(word string) (logTerm, string, error) {
-	name, value, named := strings.Cut(word, ":")
+	name, value, named := cutTerm(word)
 	switch {
 	case !named && bareID.MatchString(word):
 		name, value = "id", word
@@ -171,10 +184,13 @@ func readTerm(word string) (logTerm, string, error) {
 	if value = strings.TrimSpace(value); value == "" {
 		return term, "", &termError{"empty", word, ""}
 	}
+	if term.field == "id" && bareID.MatchString(value) {
+		value = strings.ToLower(value)
+	}
 	if term.read == nil {
 		return term, value, nil
 	}
-	read, known := term.read(value)
+	read, known := term.read(strings.ToLower(value))
 	switch {
 	case known:
 		return term, read, nil

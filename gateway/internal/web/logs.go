@@ -71,7 +71,8 @@ func (s *Site) logs() gin.HandlerFunc {
 	}
 }
 
-// aboutTerm is an error that tells the reader of a term which can't be used.
+// aboutTerm is an error that tells the reader of a term, or of a part of the address, which can't be
+// used.
 func (s *Site) aboutTerm(r *http.Request, err error) error {
 	wrong, ok := errors.AsType[*termError](err)
 	if !ok {
@@ -97,7 +98,7 @@ func (s *Site) loadLogs(ctx context.Context, c *gin.Context) (any, error) {
 	}
 	request, err := filter.request()
 	if err != nil {
-		return data, err
+		return data, s.aboutTerm(c.Request, err)
 	}
 	request.Limit, request.Cursor = entriesPerPage, c.Query("cursor")
 	answer, err := s.Logs.Query(ctx, request)
@@ -133,7 +134,7 @@ func (s *Site) tail(c *gin.Context) {
 	filter := filterOf(c.Request.URL.Query())
 	request, err := filter.request()
 	if err != nil {
-		s.fail(c, err)
+		s.fail(c, s.aboutTerm(c.Request, err))
 		return
 	}
 	request.Limit, request.After = mostNew, c.Query("after")

@@ -39,6 +39,12 @@ func TestPollsAreCompressedAndConditional(t *testing.T) {
 	}
 }
 
+// What is shown of an account beside the list is asked for again as a page is.
+func TestAnAccountThatIsAsItWasIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	unchangedPoll(t, newSite(t, full()), "/admin/tokens/t1/now")
+}
+
 // unchangedPoll is how many bytes a gateway answers to a page that asks whether it is as it was.
 func unchangedPoll(t *testing.T, site *site, path string) int {
 	t.Helper()

@@ -28,7 +28,8 @@ func (d undoData) More() int { return int(d.Preview.GetTokenCount()) - len(d.Pre
 // Exact is a time as the form sends it.
 func (undoData) Exact(at *timestamppb.Timestamp) string { return exact(at.AsTime()) }
 
-// readUndo reads which undo is meant. Without an end it is until now.
+// readUndo reads which undo is meant. Without an end it is until now. An error about a time is a
+// *termError.
 func readUndo(values url.Values) (undoData, error) {
 	data := undoData{Class: values.Get("class"), Upstream: values.Get("upstream")}
 	var err error
@@ -50,7 +51,7 @@ func readUndo(values url.Values) (undoData, error) {
 func (s *Site) loadUndo(ctx context.Context, c *gin.Context) (any, error) {
 	data, err := readUndo(c.Request.URL.Query())
 	if err != nil {
-		return data, err
+		return data, s.aboutTerm(c.Request, err)
 	}
 	data.Preview, err = s.Tokens.PreviewUndo(ctx, &tokenstorev1.PreviewUndoRequest{Class: data.Class, Upstream: data.Upstream, From: data.From, To: data.To})
 	return data, err
@@ -63,7 +64,7 @@ func (s *Site) undoTransitions(c *gin.Context) {
 	}
 	data, err := readUndo(c.Request.PostForm)
 	if err != nil {
-		s.fail(c, err)
+		s.fail(c, s.aboutTerm(c.Request, err))
 		return
 	}
 	ctx, cancel := s.BulkCall(c)

@@ -32,7 +32,8 @@ type useData struct {
 	More uint32
 	// Sum is of all rows.
 	Sum useRow
-	// BeforeFrom and BeforeTo are what is compared with; nil where nothing is compared.
+	// BeforeFrom and BeforeTo are what is compared with, and From to To then is what has ended; nil
+	// where nothing is compared.
 	BeforeFrom, BeforeTo *timestamppb.Timestamp
 	// Compares tells whether there is a time before to compare with.
 	Compares bool
@@ -104,6 +105,11 @@ func (s *Site) loadUse(ctx context.Context, c *gin.Context) (any, error) {
 	if err != nil {
 		return data, chat.Errorf(chat.InvalidRequest, "%s", s.texts(c.Request)["problem.use_dates"])
 	}
+	before, compares := span.before(now)
+	data.Compares = compares
+	if compares && query.Compare {
+		span = span.ended(now)
+	}
 	used, err := s.used(ctx, query, span)
 	if err != nil {
 		return data, err
@@ -116,8 +122,8 @@ func (s *Site) loadUse(ctx context.Context, c *gin.Context) (any, error) {
 	for i := range data.Rows {
 		data.Rows[i].Part, data.Rows[i].Whole = data.Rows[i].amount(query.Measure), data.Sum.amount(query.Measure)
 	}
-	if data.Compares = span.before(now).kept(now); data.Compares && query.Compare {
-		if err := s.compare(ctx, &data, span.before(now)); err != nil {
+	if compares && query.Compare {
+		if err := s.compare(ctx, &data, before); err != nil {
 			return data, err
 		}
 	}

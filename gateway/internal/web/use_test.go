@@ -101,6 +101,16 @@ func TestUseIsDrilledInto(t *testing.T) {
 	}
 }
 
+// askedForUse are the questions about use, in their order.
+func (s *store) askedForUse() (asked []*tokenstorev1.QueryUsageRequest) {
+	for _, each := range s.asked {
+		if request, is := each.(*tokenstorev1.QueryUsageRequest); is {
+			asked = append(asked, request)
+		}
+	}
+	return asked
+}
+
 // The tokenstore is asked once: for the sums of each row in each step.
 func TestWhatUseAsksFor(t *testing.T) {
 	t.Parallel()
@@ -124,12 +134,7 @@ func TestWhatUseAsksFor(t *testing.T) {
 		} {
 			site := usedSite(t, usedByModels())
 			site.get(t, "/admin/usage?"+query)
-			var asked []*tokenstorev1.QueryUsageRequest
-			for _, each := range site.store.asked {
-				if request, is := each.(*tokenstorev1.QueryUsageRequest); is {
-					asked = append(asked, request)
-				}
-			}
+			asked := site.store.askedForUse()
 			slices.Reverse(want.Group)
 			want.Most, want.Measure = 100, tokenstorev1.UsageMeasure_USAGE_MEASURE_COST
 			if diff := cmp.Diff([]*tokenstorev1.QueryUsageRequest{want}, asked, protocmp.Transform()); diff != "" {
@@ -139,25 +144,30 @@ func TestWhatUseAsksFor(t *testing.T) {
 	})
 }
 
-// What was used is held against the same time before, as much of it as has passed of this one.
+// What was used is held against the same time before: of both, without the hour that has begun.
 func TestUseAgainstTheTimeBefore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // where no hour ends
-		time.Sleep(30 * time.Minute) // of an hour, and of a day
+		time.Sleep(150 * time.Minute) // of a day, and half of an hour
 		now := time.Now().UTC()
-		today := now.Truncate(24 * time.Hour)
+		today, ended := now.Truncate(24*time.Hour), now.Truncate(time.Hour)
 		site := usedSite(t, usedByModels())
 		site.store.usedBefore = &tokenstorev1.QueryUsageResponse{From: moment, To: moment, Rows: []*tokenstorev1.UsageRow{
 			{Model: "gpt-4o", Sums: &tokenstorev1.UsageSums{Requests: 617, PromptTokens: 8000, ReportedCost: 2501 * dollars / 1000}},
 			{Model: "gone", Sums: &tokenstorev1.UsageSums{Requests: 629}},
 		}}
 		page := parse(t, site.get(t, "/admin/usage?by=model&measure=requests&range=7d&compare=before").Body)
-		asked := last[*tokenstorev1.QueryUsageRequest](t, site.store)
-		wanted := &tokenstorev1.QueryUsageRequest{
-			From: timestamppb.New(today.AddDate(0, 0, -13)), To: timestamppb.New(now.AddDate(0, 0, -7)), Most: 100,
-			Measure: tokenstorev1.UsageMeasure_USAGE_MEASURE_REQUESTS, Group: []tokenstorev1.UsageDimension{tokenstorev1.UsageDimension_USAGE_DIMENSION_MODEL},
+		byModel := func(from, to time.Time, step ...tokenstorev1.UsageDimension) *tokenstorev1.QueryUsageRequest {
+			return &tokenstorev1.QueryUsageRequest{
+				From: timestamppb.New(from), To: timestamppb.New(to), Most: 100, Measure: tokenstorev1.UsageMeasure_USAGE_MEASURE_REQUESTS,
+				Group: append(step, tokenstorev1.UsageDimension_USAGE_DIMENSION_MODEL),
+			}
 		}
-		if diff := cmp.Diff(wanted, asked, protocmp.Transform()); diff != "" {
+		wanted := []*tokenstorev1.QueryUsageRequest{
+			byModel(today.AddDate(0, 0, -6), ended, tokenstorev1.UsageDimension_USAGE_DIMENSION_DAY),
+			byModel(today.AddDate(0, 0, -13), ended.AddDate(0, 0, -7)),
+		}
+		if diff := cmp.Diff(wanted, site.store.askedForUse(), protocmp.Transform()); diff != "" {
 			t.Error(diff)
 		}
 		rows := page.all(func(n *html.Node) bool {
@@ -181,6 +191,44 @@ func TestUseAgainstTheTimeBefore(t *testing.T) {
 		}
 		if link := page.byID("use-compare"); strings.Contains(attribute(link, "href"), "compare") || attribute(link, "aria-current") != "true" {
 			t.Errorf("the comparison is ended by %v", link)
+		}
+	})
+}
+
+// Both sides of a comparison end where use of then was counted to: at an hour, or at a day where the
+// hours are not kept. Of what has not begun, or begun just now, there is nothing to compare.
+func TestWhatUseIsComparedWith(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(150 * time.Minute)
+		now := time.Now().UTC()
+		today, ended := now.Truncate(24*time.Hour), now.Truncate(time.Hour)
+		day := func(days int) time.Time { return today.AddDate(0, 0, days) }
+		own := func(from, to int) string {
+			return "range=own&from=" + day(from).Format(time.DateOnly) + "&to=" + day(to).Format(time.DateOnly)
+		}
+		for query, want := range map[string][]time.Time{
+			"range=24h": {ended.Add(-23 * time.Hour), ended, ended.Add(-47 * time.Hour), ended.Add(-24 * time.Hour)},
+			"range=30d": {day(-29), ended, day(-59), ended.AddDate(0, 0, -30)},
+			"range=90d": {day(-89), today, day(-179), day(-90)},
+			own(-2, -1): {day(-2), today, day(-4), day(-2)},
+			own(-1, 1):  {day(-1), ended, day(-4), ended.AddDate(0, 0, -3)},
+			own(0, 0):   {today, ended, day(-1), ended.AddDate(0, 0, -1)},
+			own(0, 40):  {today, day(41)}, // its hours are not kept, and no day has ended
+			own(1, 3):   {day(1), day(4)},
+		} {
+			site := usedSite(t, usedByModels())
+			page := site.get(t, "/admin/usage?by=model&compare=before&"+query)
+			var asked []time.Time
+			for _, each := range site.store.askedForUse() {
+				asked = append(asked, each.GetFrom().AsTime(), each.GetTo().AsTime())
+			}
+			if diff := cmp.Diff(want, asked); diff != "" || page.Code != http.StatusOK {
+				t.Errorf("%s: status %d, %s", query, page.Code, diff)
+			}
+			if offered := parse(t, page.Body).byID("use-compare") != nil; offered != (len(want) == 4) {
+				t.Errorf("%s: offered %v", query, offered)
+			}
 		}
 	})
 }

@@ -10,14 +10,28 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-// before is the same time before a span, as much of it as has passed of the span: a day that has not
-// ended is not held against a whole one.
-func (s useSpan) before(now time.Time) useSpan {
-	length := s.to.Sub(s.from)
-	if now.Before(s.to) {
-		s.to = now
+// ended is as much of a span as can be held against the same time before. Use is counted by the hour,
+// so the one that has begun is left out: of then it would be whole. So is the day that has begun
+// where the hours of then are not kept.
+func (s useSpan) ended(now time.Time) useSpan {
+	now = now.UTC()
+	if !now.Before(s.to) {
+		return s
 	}
-	return useSpan{from: s.from.Add(-length), to: s.to.Add(-length), hourly: s.hourly}
+	length, today := s.to.Sub(s.from), now.Truncate(oneDay)
+	s.to = now.Truncate(time.Hour)
+	if s.to.Add(-length).Before(today.Add(-useHoursKept)) {
+		s.to = today
+	}
+	return s
+}
+
+// before is the same time before what has ended of a span; false where nothing has, or where use is
+// not kept of all of it.
+func (s useSpan) before(now time.Time) (useSpan, bool) {
+	length, ended := s.to.Sub(s.from), s.ended(now)
+	before := useSpan{from: s.from.Add(-length), to: ended.to.Add(-length), hourly: s.hourly}
+	return before, before.from.Before(before.to) && before.kept(now)
 }
 
 // kept tells whether use is kept of all of the span.

@@ -35,8 +35,9 @@ var usePeriods = []struct {
 const (
 	ownRange     = "own"
 	defaultRange = "30d"
-	// mostUseDays is for how long use is kept.
-	mostUseDays = 400
+	// mostUseDays is for how long use is kept, useHoursKept for how long by the hour, before today.
+	mostUseDays  = 400
+	useHoursKept = 30 * oneDay
 )
 
 var (
@@ -224,7 +225,6 @@ func (q useQuery) span(now time.Time) (useSpan, error) {
 // ownSpan is that of the dates that somebody has entered; one day is shown by the hour, as long as
 // hours are kept.
 func (q useQuery) ownSpan(today time.Time) (useSpan, error) {
-	const hoursKept = 30 * oneDay
 	from, wrongFrom := time.Parse(time.DateOnly, q.From)
 	to, wrongTo := today, error(nil)
 	if q.To != "" {
@@ -233,7 +233,7 @@ func (q useQuery) ownSpan(today time.Time) (useSpan, error) {
 	if wrongFrom != nil || wrongTo != nil || to.Before(from) || to.Sub(from) >= mostUseDays*oneDay {
 		return useSpan{}, errDates
 	}
-	return useSpan{from: from, to: to.Add(oneDay), hourly: to.Equal(from) && today.Sub(from) < hoursKept}, nil
+	return useSpan{from: from, to: to.Add(oneDay), hourly: to.Equal(from) && today.Sub(from) < useHoursKept}, nil
 }
 
 // step is the length of a step, and the name of its dimension.

@@ -1000,6 +1000,30 @@ func TestQueryOfRequests(t *testing.T) {
 	}
 }
 
+// A part of an address that can't be used is told in the reader's language.
+func TestWrongPartsOfAddresses(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, full())
+	for address, names := range map[string][]string{
+		"/admin/logs?from=yesterday":                           {"from=yesterday", "from=2026-01-31T12:00"},
+		"/admin/logs?to=tomorrow":                              {"to=tomorrow", "to=2026-01-31T12:00"},
+		"/admin/logs?min_total=long":                           {"min_total=long", "min_total=10s"},
+		"/admin/logs/tail?from=yesterday":                      {"from=yesterday"},
+		"/admin/activity?since=yesterday":                      {"since=yesterday", "since=2026-01-31T12:00"},
+		"/admin/activity/undo?class=auth&from=x&to=2026-01-31": {"from=x"},
+	} {
+		for language, says := range map[string]string{"en": "can’t be used: write it like", "zh-CN": "应写成"} {
+			w := site.get(t, address, "Accept-Language", language)
+			shown := text(parse(t, w.Body).byID("main"))
+			for _, said := range append([]string{says}, names...) {
+				if w.Code != http.StatusBadRequest || !strings.Contains(shown, said) {
+					t.Errorf("%s: %d, %q is not in %s", address, w.Code, said, shown)
+				}
+			}
+		}
+	}
+}
+
 // While the tokenstore is away, the pages tell until when requests are served.
 func TestPagesOfADegradedGateway(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,8 @@
 // Opens what a row of a list is about beside the list: what its own page shows, at the list's
 // address with the row's id behind #. So it can be linked to, and the browser's way back closes it.
 
+import { heard } from './connection.js';
+import { morphChildren } from './morph.js';
 import { hasShortcuts, isTyping } from './palette.js';
 import { t, times } from './page.js';
 
@@ -27,23 +29,30 @@ export function openBeside({ rows, row, hash, link, page, part = page, body, hea
   // be taken back instead.
   let leaving = false;
 
-  async function load(id) {
-    const response = await fetch(part(id), { cache: 'no-store', signal: AbortSignal.timeout(15000) });
+  // The name of the answer that is shown, where it has one.
+  let etag;
+
+  async function load(id, headers) {
+    const response = await fetch(part(id), { cache: 'no-store', headers, signal: AbortSignal.timeout(15000) });
     if (response.redirected) { // to the login
       location.assign(page(id));
       return;
     }
+    if (response.status < 500) heard();
+    if (response.status === 304) return;
     const fresh = new DOMParser().parseFromString(await response.text(), 'text/html');
     if (current !== id) return;
     times(fresh);
-    inside.replaceChildren(...(fresh.getElementById(body) ?? fresh.querySelector('main')).childNodes);
-    outcome.replaceChildren(...(fresh.getElementById(head)?.childNodes ?? []));
+    morphChildren(inside, fresh.getElementById(body) ?? fresh.querySelector('main'));
+    morphChildren(outcome, fresh.getElementById(head) ?? document.createElement('p'));
+    etag = response.headers.get('ETag');
     shown(inside);
   }
 
   async function open(id) {
     if (current === id && drawer.open) return;
     current = id;
+    etag = undefined;
     document.getElementById('drawer-page').href = page(id);
     outcome.replaceChildren();
     inside.textContent = t('loading');
@@ -120,7 +129,13 @@ export function openBeside({ rows, row, hash, link, page, part = page, body, hea
   addEventListener('popstate', follow);
   follow();
 
+  let asking;
+
+  // What has changed of what is shown is changed.
   return async () => {
-    if (drawer.open && current && !inside.contains(document.activeElement)) await load(current);
+    if (!drawer.open || !current || inside.hasAttribute('aria-busy')) return;
+    const headers = { 'X-Carousel-Poll': '1', ...(etag && { 'If-None-Match': etag }) };
+    asking ??= load(current, headers).finally(() => { asking = undefined; });
+    await asking;
   };
 }

@@ -3,6 +3,7 @@
 // changed here, and in charts. Focus, ticked boxes and opened details stay.
 
 import { heard } from './connection.js';
+import { morph } from './morph.js';
 import { onNews } from './news.js';
 import { t, times, toast } from './page.js';
 
@@ -48,56 +49,6 @@ async function ask() {
   }
   etag = response.headers.get('ETag');
   document.dispatchEvent(new CustomEvent('refreshed'));
-}
-
-/** Makes the node like another one, with as few changes as it takes. */
-function morph(from, to) {
-  if (from.isEqualNode(to)) return;
-  if (from.nodeName !== to.nodeName || from.nodeType !== to.nodeType) {
-    from.replaceWith(document.importNode(to, true));
-    return;
-  }
-  if (from.nodeType !== Node.ELEMENT_NODE) {
-    from.nodeValue = to.nodeValue;
-    return;
-  }
-  attributes(from, to);
-  children(from, to);
-}
-
-function attributes(from, to) {
-  for (const { name, value } of to.attributes) {
-    if (from.getAttribute(name) !== value) from.setAttribute(name, value);
-  }
-  for (const { name } of [...from.attributes]) {
-    if (!to.hasAttribute(name) && name !== 'open') from.removeAttribute(name);
-  }
-}
-
-const keyOf = (node) => node.dataset?.key;
-
-// What a script has added to the end of an element stays: it has data-added.
-const added = (node) => node.dataset !== undefined && 'added' in node.dataset;
-
-// children matches those that have a data-key by it, the others by their place.
-function children(from, to) {
-  const keyed = new Map([...from.children].filter(keyOf).map((child) => [keyOf(child), child]));
-  let at = from.firstChild;
-  for (const wanted of [...to.childNodes]) {
-    const known = keyOf(wanted) ? keyed.get(keyOf(wanted)) : at && !keyOf(at) && !added(at) ? at : null;
-    if (!known) {
-      from.insertBefore(document.importNode(wanted, true), at);
-      continue;
-    }
-    if (known !== at) from.insertBefore(known, at);
-    at = known.nextSibling;
-    morph(known, wanted);
-  }
-  while (at) {
-    const next = at.nextSibling;
-    if (!added(at)) at.remove();
-    at = next;
-  }
 }
 
 const parts = [...document.querySelectorAll('[data-live]')];

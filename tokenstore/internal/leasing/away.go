@@ -50,8 +50,8 @@ func (e *Deferred) OrNil() error {
 	return e
 }
 
-// awaitRenewalsOf is AwaitRenewals for the pools of some upstreams.
-func (d *Desk) awaitRenewalsOf(upstreams []string) {
+// AwaitRenewalsOf is AwaitRenewals for the pools of some upstreams.
+func (d *Desk) AwaitRenewalsOf(upstreams ...string) {
 	if len(upstreams) == 0 {
 		return
 	}

@@ -372,6 +372,50 @@ func TestASilentPrimaryHoldsUpNoStatements(t *testing.T) {
 	}
 }
 
+// listenedAt is the primary from which events are heard.
+func (s *spreadStore) listenedAt(t *testing.T) int {
+	t.Helper()
+	for at, node := range s.cluster.Nodes {
+		if node.PubSubNumSub(t.Context(), poolChannel).Val()[poolChannel] > 0 {
+			return at
+		}
+	}
+	t.Fatal("nobody listens")
+	return 0
+}
+
+// Of a Cluster, the primary from which events are heard may have forgotten what is of its own
+// pools, when it is lost: no other pool waits for renewals and who has errands in hand.
+func TestOnlyPoolsOfThePrimaryThatWasLostMayHaveBeenForgotten(t *testing.T) {
+	t.Parallel()
+	s := newSpreadStore(t)
+	store := s.asInProduction(t)
+	if _, err := store.upstreamNames(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	events := listen(t, store)
+	wantEvent(t, events, Event{Kind: Resync})
+	lost := s.listenedAt(t)
+	s.cluster.Servers[lost].Kill()
+	var forgetful []string
+	for event := range events {
+		if event.Kind == Resync {
+			break
+		}
+		if event.Kind == Forgetful {
+			forgetful = append(forgetful, event.Upstream)
+		}
+	}
+	for at, upstream := range s.upstreams {
+		if slices.Contains(forgetful, upstream) != (at == lost) {
+			t.Errorf("%q may have been forgotten; of %q that of primary %d was lost", forgetful, s.upstreams, lost+1)
+		}
+		if store.errandsAway.within(upstream, time.Minute) != (at == lost) {
+			t.Errorf("errands of %s wait: %v", upstream, at != lost)
+		}
+	}
+}
+
 // keyWithLedgerElsewhere returns a client key whose ledger is on another primary than the keys are.
 func (s *spreadStore) keyWithLedgerElsewhere(t *testing.T) string {
 	t.Helper()

@@ -310,6 +310,9 @@ func (t *Tokenstore) stirred() {
 }
 
 func (t *Tokenstore) closeRedis() error {
+	if t.store != nil { // New may fail before there is one
+		t.store.Close()
+	}
 	var err error
 	if t.logClient != nil {
 		err = t.logClient.Close()

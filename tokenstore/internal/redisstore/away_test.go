@@ -200,52 +200,100 @@ func (s *spreadStore) asInProduction(t *testing.T) *Store {
 	return newStore(t, client)
 }
 
-// A primary of a Cluster that is silent, and not known to be away, costs the leases of the others a
-// moment, once, and not their answers; no later call waits for it while it stays so.
+// A primary of a Cluster that is silent, to all or to what writes, and not known to be away, costs
+// the leases of the others a moment, once, and not their answers; no later call waits for it while it
+// stays so. When it is back, no call is refused before somebody has asked it again.
 func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 	t.Parallel()
-	s := newSpreadStore(t)
 	const silent, patience = 1, 5 * time.Second
-	var leases []leasing.LeaseRef
-	for at := range s.upstreams {
-		lease, err := s.take(t, at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		leases = append(leases, lease)
+	for name, test := range map[string]struct {
+		stop, resume func(*testing.T, *testredis.Cluster)
+	}{
+		"it is frozen": {
+			func(t *testing.T, c *testredis.Cluster) { c.Servers[silent].Pause(t) },
+			func(t *testing.T, c *testredis.Cluster) { c.Servers[silent].Resume(t) },
+		},
+		"its writes wait": { // as during CLUSTER FAILOVER
+			func(t *testing.T, c *testredis.Cluster) {
+				if err := c.Nodes[silent].Do(t.Context(), "CLIENT", "PAUSE", testredis.Timeout.Milliseconds(), "WRITE").Err(); err != nil {
+					t.Fatal(err)
+				}
+			},
+			func(t *testing.T, c *testredis.Cluster) {
+				if err := c.Nodes[silent].ClientUnpause(context.WithoutCancel(t.Context())).Err(); err != nil {
+					t.Fatal(err)
+				}
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSpreadStore(t)
+			var leases []leasing.LeaseRef
+			for at := range s.upstreams {
+				lease, err := s.take(t, at)
+				if err != nil {
+					t.Fatal(err)
+				}
+				leases = append(leases, lease)
+			}
+			store := s.asInProduction(t)
+			renew := func() ([]leasing.LeaseRef, error) {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+				defer cancel()
+				return store.Renew(ctx, leases, time.Minute)
+			}
+			if _, err := renew(); err != nil {
+				t.Fatal(err)
+			}
+			test.stop(t, s.cluster)
+			defer test.resume(t, s.cluster)
+			mustDefer := func(when string) time.Duration {
+				t.Helper()
+				began := time.Now()
+				lost, err := renew()
+				s.mustDefer(t, when, err, silent, leases[silent])
+				if len(lost) > 0 {
+					t.Fatalf("%s lost %v", when, lost)
+				}
+				return time.Since(began)
+			}
+			mustDefer("at first")
+			for since := time.Now(); time.Since(since) < 3*probeTimeout; {
+				if took := mustDefer("after that"); took >= patience {
+					t.Fatalf("%s after the first one takes %s", time.Since(since), took)
+				}
+			}
+			test.resume(t, s.cluster)
+			waitUntil(t, "it is back", func() bool { return store.silent.count() == 0 })
+			if _, err := renew(); err != nil {
+				t.Errorf("it is back: %v", err)
+			}
+		})
 	}
-	store := s.asInProduction(t)
-	renew := func() ([]leasing.LeaseRef, error) {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
-		defer cancel()
-		return store.Renew(ctx, leases, time.Minute)
-	}
-	if _, err := renew(); err != nil {
+}
+
+// Who asks a silent primary whether it is there again does so no more when the store is closed.
+func TestNobodyIsProbedForAStoreThatIsClosed(t *testing.T) {
+	t.Parallel()
+	cluster := testredis.StartCluster(t)
+	store := newStore(t, cluster.UniversalClient)
+	primary, err := cluster.UniversalClient.(*redis.ClusterClient).MasterForKey(t.Context(), directoryKey()) //nolint:forcetypeassert // it is one
+	if err != nil {
 		t.Fatal(err)
 	}
-	s.cluster.Servers[silent].Pause(t)
-	defer s.cluster.Servers[silent].Resume(t)
-	mustDefer := func(when string) time.Duration {
-		t.Helper()
-		began := time.Now()
-		lost, err := renew()
-		s.mustDefer(t, when, err, silent, leases[silent])
-		if len(lost) > 0 {
-			t.Fatalf("%s lost %v", when, lost)
-		}
-		return time.Since(began)
+	paused := cluster.Servers[cluster.PrimaryOf(t, directoryKey())]
+	paused.Pause(t)
+	defer paused.Resume(t)
+	store.silent.note(primary)
+	if store.silent.count() != 1 {
+		t.Error("it is not silent")
 	}
-	mustDefer("at first")
-	for since := time.Now(); time.Since(since) < 3*probeTimeout; {
-		if took := mustDefer("after that"); took >= patience {
-			t.Fatalf("%s after the first one takes %s", time.Since(since), took)
-		}
+	store.Close() // and waits for who probes
+	store.silent.note(primary)
+	if count := store.silent.count(); count != 0 {
+		t.Errorf("%d are probed after that", count)
 	}
-	s.cluster.Servers[silent].Resume(t)
-	waitUntil(t, "it is back", func() bool {
-		_, err := renew()
-		return err == nil
-	})
 }
 
 // While the primary of the directory is silent, reserves of the other pools are kept, by the names

@@ -147,6 +147,9 @@ func New(client redis.UniversalClient, options Options) *Store {
 	return store
 }
 
+// Close ends what the store does by itself, before its clients are closed.
+func (s *Store) Close() { s.silent.close() }
+
 // batch starts a round trip of several scripts.
 func (s *Store) batch() *batch { return &batch{client: s.client, silent: &s.silent} }
 

@@ -464,6 +464,23 @@ func TestOnlyPoolsOfThePrimaryThatWasLostMayHaveBeenForgotten(t *testing.T) {
 	}
 }
 
+// A primary from which events are heard, and that is silent, is left for another soon: what others
+// publish is not unheard for as long as a connection may be idle.
+func TestEventsAreHeardSoonWhileTheirPrimaryIsSilent(t *testing.T) {
+	t.Parallel()
+	s := newSpreadStore(t)
+	events := listen(t, s.asInProduction(t))
+	wantEvent(t, events, Event{Kind: Resync})
+	silent := s.listenedAt(t)
+	s.cluster.Servers[silent].Pause(t)
+	defer s.cluster.Servers[silent].Resume(t)
+	began := time.Now()
+	wantEvent(t, events, Event{Kind: Resync})
+	if took := time.Since(began); took >= 2*idleLimit {
+		t.Errorf("another is heard after %s", took)
+	}
+}
+
 // keyWithLedgerElsewhere returns a client key whose ledger is on another primary than the keys are.
 func (s *spreadStore) keyWithLedgerElsewhere(t *testing.T) string {
 	t.Helper()

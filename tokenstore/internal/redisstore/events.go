@@ -55,8 +55,10 @@ type Event struct {
 }
 
 const (
-	// idleLimit is how long a silent subscription is trusted before it is probed.
-	idleLimit = 5 * time.Second
+	// idleLimit is how long a silent subscription is trusted before it is probed, and
+	// idleLimitOfPrimary the same where there are other primaries to hear.
+	idleLimit          = 5 * time.Second
+	idleLimitOfPrimary = time.Second
 	// Bounds of the pause after a lost connection.
 	shortestPause = 50 * time.Millisecond
 	longestPause  = time.Second
@@ -71,7 +73,7 @@ func (s *Store) Listen(ctx context.Context, deliver func(Event)) {
 	for ctx.Err() == nil {
 		from, primary := s.publisher(ctx)
 		pools := s.poolsAt(ctx, primary)
-		err := s.subscribe(ctx, from, func(event Event) {
+		err := s.subscribe(ctx, from, primary, func(event Event) {
 			pause = shortestPause
 			if event.Kind == Resync {
 				for upstream := range lost {
@@ -100,8 +102,13 @@ func (s *Store) Listen(ctx context.Context, deliver func(Event)) {
 	}
 }
 
-// subscribe delivers events until the connection fails.
-func (s *Store) subscribe(ctx context.Context, from publisher, deliver func(Event)) error {
+// subscribe delivers events until the connection fails. A primary of a Cluster that does not answer
+// counts as silent then.
+func (s *Store) subscribe(ctx context.Context, from publisher, primary *redis.Client, deliver func(Event)) error {
+	limit := idleLimit
+	if primary != nil {
+		limit = idleLimitOfPrimary
+	}
 	subscription := from.Subscribe(ctx, poolChannel, configChannel)
 	// A read can't be cancelled; closing ends it. Closing twice is harmless.
 	stop := context.AfterFunc(ctx, func() { _ = subscription.Close() })
@@ -111,14 +118,19 @@ func (s *Store) subscribe(ctx context.Context, from publisher, deliver func(Even
 	}()
 	probed := false
 	for {
-		message, err := subscription.ReceiveTimeout(ctx, idleLimit)
+		message, err := subscription.ReceiveTimeout(ctx, limit)
 		switch {
 		case err == nil:
 			probed = false
 			if event, known := s.eventOf(message); known {
 				deliver(event)
 			}
-		case !timedOut(err) || probed:
+		case !timedOut(err):
+			return err
+		case probed:
+			if primary != nil {
+				s.silent.note(primary)
+			}
 			return err
 		default:
 			if err := subscription.Ping(ctx); err != nil {
@@ -141,6 +153,9 @@ func (s *Store) publisher(ctx context.Context) (publisher, *redis.Client) {
 	if !is {
 		return s.client, nil
 	}
+	// It asks one of them, by chance, who they are, and takes those of before if that is silent.
+	ctx, cancel := context.WithTimeout(ctx, awayTimeout)
+	defer cancel()
 	var mu sync.Mutex // ForEachMaster calls all at once
 	var primaries []*redis.Client
 	_ = cluster.ForEachMaster(ctx, func(_ context.Context, primary *redis.Client) error {

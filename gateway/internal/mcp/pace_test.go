@@ -49,9 +49,8 @@ func TestPace(t *testing.T) {
 				t.Errorf("another key: %v", err)
 			}
 			// Those of the window before count less and less.
-			share := time.Minute / time.Duration(c.most)
-			for n := range time.Duration(c.most) {
-				take(70*time.Second+n*share+time.Microsecond, 0)
+			for n := range c.most {
+				take(70*time.Second+time.Minute*time.Duration(n)/time.Duration(c.most)+time.Microsecond, 0)
 			}
 			take(130*time.Second-time.Nanosecond, 2*time.Nanosecond)
 			for range c.most {

@@ -259,7 +259,6 @@ func (t *Tokenstore) keepLog(ctx context.Context) { t.store.KeepLog(ctx, t.keepe
 
 // listen passes on what any tokenstore on this Redis has changed.
 func (t *Tokenstore) listen(ctx context.Context) {
-	heard := false // the first Resync is a start
 	t.store.Listen(ctx, func(event redisstore.Event) {
 		switch event.Kind {
 		case redisstore.ConfigChanged:
@@ -282,12 +281,14 @@ func (t *Tokenstore) listen(ctx context.Context) {
 			t.leases.KeyChanged(event.Key)
 		case redisstore.KeyWanted:
 			t.leases.KeyWanted(event.Key)
-		case redisstore.Resync: // anything may have happened
-			if heard {
-				t.desk.AwaitRenewals()
-				t.errands.AwaitHolders(redisstore.ErrandHold)
+		case redisstore.Forgetful:
+			if event.Upstream != "" {
+				t.desk.AwaitRenewalsOf(event.Upstream)
+				return
 			}
-			heard = true
+			t.desk.AwaitRenewals()
+			t.errands.AwaitHolders(redisstore.ErrandHold)
+		case redisstore.Resync: // anything may have happened
 			t.changes.Announce()
 			t.reconfigured()
 			t.keysMissed()
@@ -309,6 +310,9 @@ func (t *Tokenstore) stirred() {
 }
 
 func (t *Tokenstore) closeRedis() error {
+	if t.store != nil { // New may fail before there is one
+		t.store.Close()
+	}
 	var err error
 	if t.logClient != nil {
 		err = t.logClient.Close()

@@ -130,6 +130,7 @@ func withStore(ctx context.Context, cfg Config, stdout io.Writer, do func(*redis
 		defer func() { _ = options.Log.Close() }()
 	}
 	store := redisstore.New(client, options)
+	defer store.Close()
 	if err := store.Prepare(ctx); err != nil {
 		return err
 	}

@@ -18,13 +18,12 @@ const (
 
 // pace bounds how many tools each caller calls. It counts by itself what this gateway is asked: the
 // ledger of a key tells what may be asked of models, and an agent that looks after the pool must be
-// heard when that is used up, or out of reach.
+// heard when that is used up, or out of reach. Of a caller it has two numbers: how many calls it made
+// in this window of paceTime, and in the one before, of which as many count as is left of this one.
 type pace struct {
-	mu sync.Mutex
-	// called has the times of the calls that count, by the ids of keys, oldest first.
-	called map[string][]time.Time
-	// swept is when callers were last forgotten that have made none lately.
-	swept time.Time
+	mu             sync.Mutex
+	began          time.Time
+	called, before map[string]int // by the ids of keys
 }
 
 // take counts a call, or returns why it is one too many.
@@ -32,39 +31,44 @@ func (p *pace) take(from caller.Caller, now time.Time) error {
 	id, most := from.KeyID(), mostCalls(from.Key)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if now.Sub(p.swept) >= paceTime {
-		p.sweep(now)
-	}
-	called := lately(p.called[id], now)
-	if len(called) >= most {
-		free := called[len(called)-most].Add(paceTime)
+	p.turn(now)
+	past := max(now.Sub(p.began), 0) // another call, of a moment later, may have come before this one
+	if wait := p.wait(id, most, past); wait > 0 {
 		return &chat.Error{
-			Kind: chat.KeyLimited, RetryAfter: free.Sub(now),
+			Kind: chat.KeyLimited, RetryAfter: wait,
 			Message: fmt.Sprintf("%d calls of tools a minute are all that this key may make at /mcp", most),
 		}
 	}
-	p.called[id] = append(called, now)
+	p.called[id]++
 	return nil
 }
 
-// sweep forgets what counts no more.
-func (p *pace) sweep(now time.Time) {
-	p.swept = now
-	left := map[string][]time.Time{}
-	for id, called := range p.called {
-		if called = lately(called, now); len(called) > 0 {
-			left[id] = called
-		}
+// turn begins another window when this one is over. It forgets who has not called lately.
+func (p *pace) turn(now time.Time) {
+	switch past := now.Sub(p.began); {
+	case past >= 2*paceTime:
+		p.began, p.called, p.before = now, map[string]int{}, nil
+	case past >= paceTime:
+		p.began, p.called, p.before = p.began.Add(paceTime), map[string]int{}, p.called
 	}
-	p.called = left
 }
 
-// lately are the calls that count.
-func lately(called []time.Time, now time.Time) []time.Time {
-	for len(called) > 0 && now.Sub(called[0]) >= paceTime {
-		called = called[1:]
+// wait is how long a caller must wait that may make so many calls, so far into the window.
+func (p *pace) wait(id string, most int, past time.Duration) time.Duration {
+	called := p.called[id]
+	if called < most {
+		return freeAt(p.before[id], most-called) - past
 	}
-	return called
+	return paceTime - past + freeAt(called, most)
+}
+
+// freeAt is how far into a window fewer than room of the calls count that were made in the one
+// before.
+func freeAt(before, room int) time.Duration {
+	if before < room {
+		return 0
+	}
+	return paceTime - (time.Duration(room)*paceTime-1)/time.Duration(before)
 }
 
 // mostCalls is how many tools a caller may call within paceTime.

@@ -9,7 +9,7 @@ import (
 )
 
 // Of a key as many calls count as it may make requests a minute, and of nobody more than 600; in
-// any minute, not those of a clock. A call that is refused does not count.
+// any minute, as nearly as two counts tell. A call that is refused does not count.
 func TestPace(t *testing.T) {
 	t.Parallel()
 	limited := func(limits ...caller.Limit) caller.Caller {
@@ -43,17 +43,23 @@ func TestPace(t *testing.T) {
 			for range c.most {
 				take(10*time.Second, 0)
 			}
-			take(15*time.Second, 55*time.Second)
-			take(70*time.Second-time.Nanosecond, time.Nanosecond)
+			take(15*time.Second, 55*time.Second+time.Nanosecond)
+			take(70*time.Second, time.Nanosecond)
 			if err := p.take(other, start.Add(15*time.Second)); err != nil {
 				t.Errorf("another key: %v", err)
 			}
-			for range c.most {
-				take(70*time.Second, 0)
+			// Those of the window before count less and less.
+			for n := range c.most {
+				take(70*time.Second+time.Minute*time.Duration(n)/time.Duration(c.most)+time.Microsecond, 0)
 			}
-			take(129*time.Second, time.Second)
-			if err := p.take(other, start.Add(time.Hour)); err != nil || len(p.called) != 1 {
-				t.Errorf("%v; it remembers %d keys, one of which has called", err, len(p.called))
+			take(130*time.Second-time.Nanosecond, 2*time.Nanosecond)
+			for range c.most {
+				take(250*time.Second, 0)
+			}
+			for _, after := range []time.Duration{time.Hour, time.Hour + paceTime} {
+				if err := p.take(other, start.Add(after)); err != nil || len(p.called) != 1 || len(p.before) > 1 {
+					t.Errorf("%v; it remembers %d and %d keys, one of which has called", err, len(p.called), len(p.before))
+				}
 			}
 		})
 	}
@@ -71,10 +77,11 @@ func TestPaceOfALowerLimit(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if failure := chat.AsError(p.take(key(2), now.Add(4*time.Second))); failure == nil || failure.RetryAfter != 58*time.Second {
+	// Of four calls one counts when a half of the next minute is over.
+	if failure := chat.AsError(p.take(key(2), now.Add(4*time.Second))); failure == nil || failure.RetryAfter != 86*time.Second+time.Nanosecond {
 		t.Errorf("%v", failure)
 	}
-	if err := p.take(key(2), now.Add(62*time.Second)); err != nil {
+	if err := p.take(key(2), now.Add(91*time.Second)); err != nil {
 		t.Error(err)
 	}
 }

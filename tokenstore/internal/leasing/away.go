@@ -39,7 +39,7 @@ func (e *Deferred) Add(away *PoolAway, leases ...LeaseRef) {
 }
 
 func (e *Deferred) join(more *Deferred) {
-	e.Leases, e.Upstreams = append(e.Leases, more.Leases...), append(e.Upstreams, more.Upstreams...)
+	e.Leases, e.Uses, e.Upstreams = append(e.Leases, more.Leases...), append(e.Uses, more.Uses...), append(e.Upstreams, more.Upstreams...)
 }
 
 // OrNil is the error where anything was deferred, else nil.
@@ -50,8 +50,8 @@ func (e *Deferred) OrNil() error {
 	return e
 }
 
-// awaitRenewalsOf is AwaitRenewals for the pools of some upstreams.
-func (d *Desk) awaitRenewalsOf(upstreams []string) {
+// AwaitRenewalsOf is AwaitRenewals for the pools of some upstreams.
+func (d *Desk) AwaitRenewalsOf(upstreams ...string) {
 	if len(upstreams) == 0 {
 		return
 	}

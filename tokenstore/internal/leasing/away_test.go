@@ -131,6 +131,36 @@ func TestAPoolThatGoesAwayIsPardonedLater(t *testing.T) {
 	}
 }
 
+// So are those of which a reserve's uses tell, which have numbers in the place of leases.
+func TestAPoolThatGoesAwayIsPardonedWhenUsesAreRepeated(t *testing.T) {
+	t.Parallel()
+	for _, part := range []bool{false, true} {
+		atDesk(t, func(t *testing.T, d *desk) {
+			if part {
+				d.Desk.store = &partlyAway{fakeStore: d.store}
+			}
+			d.store.add("a", 1)
+			d.store.wronged = []Pardoned{{Class: "auth"}}
+			d.store.downForPardon = &PoolAway{Upstream: "u", Err: errAway}
+			reports := []Report{{LeaseRef: LeaseRef{TokenID: "a", LeaseID: "1-0"}, Outcome: success}}
+			numbers, deferred, upstreams := []uint64{4}, []uint64{4}, []string{"u"}
+			if part {
+				reports, numbers = append(reports, Report{LeaseRef: LeaseRef{TokenID: "z", LeaseID: "1-0"}}), append(numbers, 5)
+				deferred, upstreams = []uint64{5, 4}, []string{"u2", "u"}
+			}
+			err := d.Reconcile(t.Context(), "g1", numbers, reports)
+			later, is := errors.AsType[*Deferred](err)
+			if !is || !slices.Equal(later.Uses, deferred) || len(later.Leases) > 0 || !slices.Equal(later.Upstreams, upstreams) || !d.settling("u") {
+				t.Fatalf("reconciled %v: %+v", err, later)
+			}
+			d.Desk.store, d.store.downForPardon = d.store, nil
+			if err := d.Reconcile(t.Context(), "g1", numbers[:1], reports[:1]); err != nil || len(d.store.pardoned) != 1 {
+				t.Errorf("then %v, pardoned %v", err, d.store.pardoned)
+			}
+		})
+	}
+}
+
 // muteStore is one over which nobody can be told anything: the server for that is silent.
 type muteStore struct{ *fakeStore }
 

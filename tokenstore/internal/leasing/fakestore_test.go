@@ -284,7 +284,7 @@ func (f *fakeStore) Reconcile(_ context.Context, _ string, uses []ReservedUse) (
 	for _, use := range uses {
 		f.ended = append(f.ended, use.Settlement)
 		owner := f.find(use.TokenID)
-		done := Settled{Live: true, Upstream: "u"}
+		done := Settled{Live: true, Upstream: "u", Wronged: len(f.wronged) > 0}
 		f.judge(&done, owner, use.Settlement)
 		settled = append(settled, done)
 	}

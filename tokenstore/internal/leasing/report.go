@@ -41,7 +41,7 @@ func (d *Desk) Settle(ctx context.Context, reports []Report) error {
 	settlements := settlementsOf(reports)
 	settled, err := d.store.Settle(ctx, settlements)
 	d.ended(settled)
-	return d.concluded(ctx, settlements, settled, err)
+	return d.concluded(ctx, nil, settlements, settled, err)
 }
 
 // Reconcile takes in how requests ended that a replica served from its reserve. On
@@ -54,17 +54,17 @@ func (d *Desk) Reconcile(ctx context.Context, replica string, numbers []uint64, 
 		uses[i] = ReservedUse{Number: numbers[i], Settlement: settlement}
 	}
 	settled, err := d.store.Reconcile(ctx, replica, uses)
-	return d.concluded(ctx, settlements, settled, err)
+	return d.concluded(ctx, numbers, settlements, settled, err)
 }
 
 // concluded carries out what follows from what the store has settled with an error. What both
-// defer is deferred.
-func (d *Desk) concluded(ctx context.Context, settlements []Settlement, settled []Settled, err error) error {
+// defer is deferred. Uses of a reserve have numbers.
+func (d *Desk) concluded(ctx context.Context, numbers []uint64, settlements []Settlement, settled []Settled, err error) error {
 	first, part := errors.AsType[*Deferred](err)
 	if d.noted(err) != nil && !part {
 		return err
 	}
-	undone := d.noted(d.carriedOut(ctx, settlements, settled))
+	undone := d.noted(d.carriedOut(ctx, numbers, settlements, settled))
 	if more, is := errors.AsType[*Deferred](undone); is && part {
 		first.join(more)
 		return err

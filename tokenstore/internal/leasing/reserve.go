@@ -35,7 +35,7 @@ func (d *Desk) Reserve(ctx context.Context, reservation Reservation) (Kept, erro
 	if err != nil {
 		return Kept{}, d.noted(err)
 	}
-	d.awaitRenewalsOf(reserve.Away)
+	d.AwaitRenewalsOf(reserve.Away...)
 	kept := Kept{Dropped: reserve.Dropped, Away: d.settlingPools()}
 	for _, hold := range reserve.Added {
 		credential, err := d.store.Credential(ctx, hold.TokenID, hold.Version)

@@ -43,11 +43,11 @@ func (d *Desk) settledAt(upstream string) time.Time {
 // noted remembers that the store, or a pool, was away, and returns the error.
 func (d *Desk) noted(err error) error {
 	if part, is := errors.AsType[*Deferred](err); is {
-		d.awaitRenewalsOf(part.Upstreams)
+		d.AwaitRenewalsOf(part.Upstreams...)
 		return err
 	}
 	if pool, is := errors.AsType[*PoolAway](err); is {
-		d.awaitRenewalsOf([]string{pool.Upstream})
+		d.AwaitRenewalsOf(pool.Upstream)
 		return err
 	}
 	if rpcerr.Is(err, tokenstorev1.Reason_REASON_STORE_UNAVAILABLE) {

@@ -54,8 +54,8 @@ func verdictOn(report Report, jitter float64) *Verdict {
 
 // carriedOut logs what verdicts have done, and has undone what was done to tokens that
 // turn out to be not to blame. With [Deferred] that is to be done for the pools which it names,
-// when their reports are repeated.
-func (d *Desk) carriedOut(ctx context.Context, settlements []Settlement, settled []Settled) error {
+// when their reports are repeated: those of uses, which have numbers, by these.
+func (d *Desk) carriedOut(ctx context.Context, numbers []uint64, settlements []Settlement, settled []Settled) error {
 	var wronged []string
 	for i, each := range settled {
 		if each.Became != Unchanged && settlements[i].Verdict != nil {
@@ -76,13 +76,16 @@ func (d *Desk) carriedOut(ctx context.Context, settlements []Settlement, settled
 	for _, upstream := range wronged {
 		err := d.pardon(ctx, upstream)
 		if away, is := errors.AsType[*PoolAway](err); is {
-			var refs []LeaseRef
+			later.Add(away)
 			for i, each := range settled {
-				if each.Upstream == upstream {
-					refs = append(refs, settlements[i].LeaseRef)
+				switch {
+				case each.Upstream != upstream:
+				case numbers != nil:
+					later.Uses = append(later.Uses, numbers[i])
+				default:
+					later.Leases = append(later.Leases, settlements[i].LeaseRef)
 				}
 			}
-			later.Add(away, refs...)
 			continue
 		}
 		if err != nil {

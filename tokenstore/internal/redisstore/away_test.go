@@ -200,52 +200,100 @@ func (s *spreadStore) asInProduction(t *testing.T) *Store {
 	return newStore(t, client)
 }
 
-// A primary of a Cluster that is silent, and not known to be away, costs the leases of the others a
-// moment, once, and not their answers; no later call waits for it while it stays so.
+// A primary of a Cluster that is silent, to all or to what writes, and not known to be away, costs
+// the leases of the others a moment, once, and not their answers; no later call waits for it while it
+// stays so. When it is back, no call is refused before somebody has asked it again.
 func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 	t.Parallel()
-	s := newSpreadStore(t)
 	const silent, patience = 1, 5 * time.Second
-	var leases []leasing.LeaseRef
-	for at := range s.upstreams {
-		lease, err := s.take(t, at)
-		if err != nil {
-			t.Fatal(err)
-		}
-		leases = append(leases, lease)
+	for name, test := range map[string]struct {
+		stop, resume func(*testing.T, *testredis.Cluster)
+	}{
+		"it is frozen": {
+			func(t *testing.T, c *testredis.Cluster) { c.Servers[silent].Pause(t) },
+			func(t *testing.T, c *testredis.Cluster) { c.Servers[silent].Resume(t) },
+		},
+		"its writes wait": { // as during CLUSTER FAILOVER
+			func(t *testing.T, c *testredis.Cluster) {
+				if err := c.Nodes[silent].Do(t.Context(), "CLIENT", "PAUSE", testredis.Timeout.Milliseconds(), "WRITE").Err(); err != nil {
+					t.Fatal(err)
+				}
+			},
+			func(t *testing.T, c *testredis.Cluster) {
+				if err := c.Nodes[silent].ClientUnpause(context.WithoutCancel(t.Context())).Err(); err != nil {
+					t.Fatal(err)
+				}
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSpreadStore(t)
+			var leases []leasing.LeaseRef
+			for at := range s.upstreams {
+				lease, err := s.take(t, at)
+				if err != nil {
+					t.Fatal(err)
+				}
+				leases = append(leases, lease)
+			}
+			store := s.asInProduction(t)
+			renew := func() ([]leasing.LeaseRef, error) {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+				defer cancel()
+				return store.Renew(ctx, leases, time.Minute)
+			}
+			if _, err := renew(); err != nil {
+				t.Fatal(err)
+			}
+			test.stop(t, s.cluster)
+			defer test.resume(t, s.cluster)
+			mustDefer := func(when string) time.Duration {
+				t.Helper()
+				began := time.Now()
+				lost, err := renew()
+				s.mustDefer(t, when, err, silent, leases[silent])
+				if len(lost) > 0 {
+					t.Fatalf("%s lost %v", when, lost)
+				}
+				return time.Since(began)
+			}
+			mustDefer("at first")
+			for since := time.Now(); time.Since(since) < 3*probeTimeout; {
+				if took := mustDefer("after that"); took >= patience {
+					t.Fatalf("%s after the first one takes %s", time.Since(since), took)
+				}
+			}
+			test.resume(t, s.cluster)
+			waitUntil(t, "it is back", func() bool { return store.silent.count() == 0 })
+			if _, err := renew(); err != nil {
+				t.Errorf("it is back: %v", err)
+			}
+		})
 	}
-	store := s.asInProduction(t)
-	renew := func() ([]leasing.LeaseRef, error) {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
-		defer cancel()
-		return store.Renew(ctx, leases, time.Minute)
-	}
-	if _, err := renew(); err != nil {
+}
+
+// Who asks a silent primary whether it is there again does so no more when the store is closed.
+func TestNobodyIsProbedForAStoreThatIsClosed(t *testing.T) {
+	t.Parallel()
+	cluster := testredis.StartCluster(t)
+	store := newStore(t, cluster.UniversalClient)
+	primary, err := cluster.UniversalClient.(*redis.ClusterClient).MasterForKey(t.Context(), directoryKey()) //nolint:forcetypeassert // it is one
+	if err != nil {
 		t.Fatal(err)
 	}
-	s.cluster.Servers[silent].Pause(t)
-	defer s.cluster.Servers[silent].Resume(t)
-	mustDefer := func(when string) time.Duration {
-		t.Helper()
-		began := time.Now()
-		lost, err := renew()
-		s.mustDefer(t, when, err, silent, leases[silent])
-		if len(lost) > 0 {
-			t.Fatalf("%s lost %v", when, lost)
-		}
-		return time.Since(began)
+	paused := cluster.Servers[cluster.PrimaryOf(t, directoryKey())]
+	paused.Pause(t)
+	defer paused.Resume(t)
+	store.silent.note(primary)
+	if store.silent.count() != 1 {
+		t.Error("it is not silent")
 	}
-	mustDefer("at first")
-	for since := time.Now(); time.Since(since) < 3*probeTimeout; {
-		if took := mustDefer("after that"); took >= patience {
-			t.Fatalf("%s after the first one takes %s", time.Since(since), took)
-		}
+	store.Close() // and waits for who probes
+	store.silent.note(primary)
+	if count := store.silent.count(); count != 0 {
+		t.Errorf("%d are probed after that", count)
 	}
-	s.cluster.Servers[silent].Resume(t)
-	waitUntil(t, "it is back", func() bool {
-		_, err := renew()
-		return err == nil
-	})
 }
 
 // While the primary of the directory is silent, reserves of the other pools are kept, by the names
@@ -369,6 +417,67 @@ func TestASilentPrimaryHoldsUpNoStatements(t *testing.T) {
 				t.Errorf("%d calls wait for it", slow)
 			}
 		})
+	}
+}
+
+// listenedAt is the primary from which events are heard.
+func (s *spreadStore) listenedAt(t *testing.T) int {
+	t.Helper()
+	for at, node := range s.cluster.Nodes {
+		if node.PubSubNumSub(t.Context(), poolChannel).Val()[poolChannel] > 0 {
+			return at
+		}
+	}
+	t.Fatal("nobody listens")
+	return 0
+}
+
+// Of a Cluster, the primary from which events are heard may have forgotten what is of its own
+// pools, when it is lost: no other pool waits for renewals and who has errands in hand.
+func TestOnlyPoolsOfThePrimaryThatWasLostMayHaveBeenForgotten(t *testing.T) {
+	t.Parallel()
+	s := newSpreadStore(t)
+	store := s.asInProduction(t)
+	if _, err := store.upstreamNames(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	events := listen(t, store)
+	wantEvent(t, events, Event{Kind: Resync})
+	lost := s.listenedAt(t)
+	s.cluster.Servers[lost].Kill()
+	var forgetful []string
+	for event := range events {
+		if event.Kind == Resync {
+			break
+		}
+		if event.Kind == Forgetful {
+			forgetful = append(forgetful, event.Upstream)
+		}
+	}
+	for at, upstream := range s.upstreams {
+		if slices.Contains(forgetful, upstream) != (at == lost) {
+			t.Errorf("%q may have been forgotten; of %q that of primary %d was lost", forgetful, s.upstreams, lost+1)
+		}
+		if store.errandsAway.within(upstream, time.Minute) != (at == lost) {
+			t.Errorf("errands of %s wait: %v", upstream, at != lost)
+		}
+	}
+}
+
+// A primary from which events are heard, and that is silent, is left for another soon: what others
+// publish is not unheard for as long as a connection may be idle.
+func TestEventsAreHeardSoonWhileTheirPrimaryIsSilent(t *testing.T) {
+	t.Parallel()
+	s := newSpreadStore(t)
+	events := listen(t, s.asInProduction(t))
+	wantEvent(t, events, Event{Kind: Resync})
+	silent := s.listenedAt(t)
+	s.cluster.Servers[silent].Pause(t)
+	defer s.cluster.Servers[silent].Resume(t)
+	began := time.Now()
+	wantEvent(t, events, Event{Kind: Resync})
+	if took := time.Since(began); took >= 2*idleLimit {
+		t.Errorf("another is heard after %s", took)
 	}
 }
 

@@ -398,22 +398,32 @@ type renewer struct {
 // each gateway.
 type renewers struct {
 	stale atomic.Bool
-	mu    sync.Mutex
-	at    time.Time
-	known []renewer
+	// listing is held by who may list them, one at a time; mu never for long.
+	listing chan struct{}
+	mu      sync.Mutex
+	at      time.Time
+	known   []renewer
 }
+
+func newRenewers() *renewers { return &renewers{listing: make(chan struct{}, 1)} }
 
 // forget has them listed again. It does not block.
 func (r *renewers) forget() { r.stale.Store(true) }
 
 // get returns, with an error, those that it knew last.
 func (r *renewers) get(ctx context.Context, list func(context.Context) ([]*tokenstorev1.Upstream, error)) ([]renewer, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.stale.Swap(false) && !r.at.IsZero() && time.Since(r.at) < renewersFor {
-		return r.known, nil
+	select {
+	case r.listing <- struct{}{}:
+		defer func() { <-r.listing }()
+	case <-ctx.Done():
+		return r.last(), storeError("list upstreams", ctx.Err())
+	}
+	if known, fresh := r.fresh(); fresh {
+		return known, nil
 	}
 	upstreams, err := list(ctx)
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if err != nil {
 		r.at = time.Time{}
 		return r.known, err
@@ -425,6 +435,19 @@ func (r *renewers) get(ctx context.Context, list func(context.Context) ([]*token
 		}
 	}
 	return r.known, nil
+}
+
+// fresh are those that are known, if they need not be listed.
+func (r *renewers) fresh() ([]renewer, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.known, !r.stale.Swap(false) && !r.at.IsZero() && time.Since(r.at) < renewersFor
+}
+
+func (r *renewers) last() []renewer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.known
 }
 
 // epochText is an epoch as scripts have it.

@@ -39,6 +39,9 @@ const (
 	ErrandDue
 	// KeyWanted: requests need what others have set aside of client key Key.
 	KeyWanted
+	// Forgetful: the server that has the pool of Upstream, or, where that is empty, all that there
+	// is, was lost and may have forgotten its last second. It comes before the Resync.
+	Forgetful
 )
 
 // Event is a change that this store or another one on the same Redis made.
@@ -52,8 +55,10 @@ type Event struct {
 }
 
 const (
-	// idleLimit is how long a silent subscription is trusted before it is probed.
-	idleLimit = 5 * time.Second
+	// idleLimit is how long a silent subscription is trusted before it is probed, and
+	// idleLimitOfPrimary the same where there are other primaries to hear.
+	idleLimit          = 5 * time.Second
+	idleLimitOfPrimary = time.Second
 	// Bounds of the pause after a lost connection.
 	shortestPause = 50 * time.Millisecond
 	longestPause  = time.Second
@@ -63,14 +68,30 @@ const (
 // with a Resync, and tells another one whenever the connection was lost and is
 // back. deliver must not block.
 func (s *Store) Listen(ctx context.Context, deliver func(Event)) {
-	pause := shortestPause
+	pause, heard := shortestPause, false
+	lost := map[string]bool{} // the upstreams that are Forgetful
 	for ctx.Err() == nil {
-		err := s.subscribe(ctx, func(event Event) {
+		from, primary := s.publisher(ctx)
+		pools := s.poolsAt(ctx, primary)
+		err := s.subscribe(ctx, from, primary, func(event Event) {
 			pause = shortestPause
+			if event.Kind == Resync {
+				for upstream := range lost {
+					s.errandsAway.note(upstream)
+					deliver(Event{Kind: Forgetful, Upstream: upstream})
+				}
+				clear(lost)
+				heard = true
+			}
 			deliver(event)
 		})
 		if ctx.Err() != nil {
 			return
+		}
+		if heard { // what was before is no matter
+			for _, upstream := range append(pools, s.poolsAt(ctx, primary)...) {
+				lost[upstream] = true
+			}
 		}
 		s.log.LogAttrs(ctx, slog.LevelDebug, "subscription lost", slog.Any("error", err))
 		select {
@@ -81,9 +102,14 @@ func (s *Store) Listen(ctx context.Context, deliver func(Event)) {
 	}
 }
 
-// subscribe delivers events until the connection fails.
-func (s *Store) subscribe(ctx context.Context, deliver func(Event)) error {
-	subscription := s.publisher(ctx).Subscribe(ctx, poolChannel, configChannel)
+// subscribe delivers events until the connection fails. A primary of a Cluster that does not answer
+// counts as silent then.
+func (s *Store) subscribe(ctx context.Context, from publisher, primary *redis.Client, deliver func(Event)) error {
+	limit := idleLimit
+	if primary != nil {
+		limit = idleLimitOfPrimary
+	}
+	subscription := from.Subscribe(ctx, poolChannel, configChannel)
 	// A read can't be cancelled; closing ends it. Closing twice is harmless.
 	stop := context.AfterFunc(ctx, func() { _ = subscription.Close() })
 	defer func() {
@@ -92,14 +118,19 @@ func (s *Store) subscribe(ctx context.Context, deliver func(Event)) error {
 	}()
 	probed := false
 	for {
-		message, err := subscription.ReceiveTimeout(ctx, idleLimit)
+		message, err := subscription.ReceiveTimeout(ctx, limit)
 		switch {
 		case err == nil:
 			probed = false
 			if event, known := s.eventOf(message); known {
 				deliver(event)
 			}
-		case !timedOut(err) || probed:
+		case !timedOut(err):
+			return err
+		case probed:
+			if primary != nil {
+				s.silent.note(primary)
+			}
 			return err
 		default:
 			if err := subscription.Ping(ctx); err != nil {
@@ -110,15 +141,21 @@ func (s *Store) subscribe(ctx context.Context, deliver func(Event)) error {
 	}
 }
 
-// publisher is whom events are heard from. Each server of a Cluster tells what is published on any,
-// so one is taken by chance: the next time another, where that one is away.
-func (s *Store) publisher(ctx context.Context) interface {
+// publisher is whom events are heard from.
+type publisher interface {
 	Subscribe(ctx context.Context, channels ...string) *redis.PubSub
-} {
+}
+
+// publisher chooses one. Each server of a Cluster tells what is published on any, so a primary is
+// taken by chance, and returned too: the next time another, where that one is away.
+func (s *Store) publisher(ctx context.Context) (publisher, *redis.Client) {
 	cluster, is := s.client.(*redis.ClusterClient)
 	if !is {
-		return s.client
+		return s.client, nil
 	}
+	// It asks one of them, by chance, who they are, and takes those of before if that is silent.
+	ctx, cancel := context.WithTimeout(ctx, awayTimeout)
+	defer cancel()
 	var mu sync.Mutex // ForEachMaster calls all at once
 	var primaries []*redis.Client
 	_ = cluster.ForEachMaster(ctx, func(_ context.Context, primary *redis.Client) error {
@@ -130,9 +167,27 @@ func (s *Store) publisher(ctx context.Context) interface {
 		return nil
 	})
 	if len(primaries) == 0 {
-		return s.client
+		return s.client, nil
 	}
-	return primaries[rand.IntN(len(primaries))] //nolint:gosec // whom to hear needs no secrecy
+	primary := primaries[rand.IntN(len(primaries))] //nolint:gosec // whom to hear needs no secrecy
+	return primary, primary
+}
+
+// poolsAt are the upstreams whose pools a primary of a Cluster has; "" where that is not known, or
+// there is one server.
+func (s *Store) poolsAt(ctx context.Context, primary *redis.Client) []string {
+	cluster, is := s.client.(*redis.ClusterClient)
+	seen := s.upstreamsSeen.Load()
+	if !is || primary == nil || seen == nil {
+		return []string{""}
+	}
+	var pools []string
+	for _, upstream := range *seen {
+		if has, err := cluster.MasterForKey(ctx, orderKey(upstream)); err == nil && has.Options().Addr == primary.Options().Addr {
+			pools = append(pools, upstream)
+		}
+	}
+	return pools
 }
 
 func timedOut(err error) bool {

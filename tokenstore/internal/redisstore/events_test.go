@@ -112,6 +112,7 @@ func TestListenComesBack(t *testing.T) {
 	wantEvent(t, events, Event{Kind: Resync})
 	server.Kill()
 	server.Start(t)
+	wantEvent(t, events, Event{Kind: Forgetful})
 	wantEvent(t, events, Event{Kind: Resync})
 	create(t, store, draft("cursor", "T"))
 	wantEvent(t, events, Event{Kind: Freed, Upstream: "cursor"})

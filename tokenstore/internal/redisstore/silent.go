@@ -14,8 +14,10 @@ const (
 	// silentAfter is how long a primary of a Cluster has to be awaited to count as silent: a caller
 	// may have had less time.
 	silentAfter = 500 * time.Millisecond
-	// probeTimeout bounds the question whether one that was silent is there again.
+	// probeTimeout bounds the question whether one that was silent is there again, and probePause is
+	// the time until the next one.
 	probeTimeout = time.Second
+	probePause   = 100 * time.Millisecond
 )
 
 // errSilent is why a primary was not asked.
@@ -25,8 +27,10 @@ var errSilent = errors.New("it is silent")
 // is asked but whether they are there again, so that nobody waits for them.
 type silent struct {
 	mu sync.Mutex
-	// probed has them; true: somebody is asking it now.
-	probed map[string]bool
+	// probers has what ends the prober of each.
+	probers map[string]context.CancelFunc
+	probing sync.WaitGroup
+	closed  bool
 }
 
 // await has a primary asked, unless it is silent, in half of the time that is left: who asks is to
@@ -51,46 +55,64 @@ func (s *silent) await(ctx context.Context, primary *redis.Client, ask func(cont
 	return err
 }
 
+// note has a primary count as silent until it answers.
 func (s *silent) note(primary *redis.Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.probe(primary)
+	addr := primary.Options().Addr
+	if s.closed || s.probers[addr] != nil {
+		return
+	}
+	if s.probers == nil {
+		s.probers = map[string]context.CancelFunc{}
+	}
+	ctx, end := context.WithCancel(context.Background())
+	s.probers[addr] = end
+	s.probing.Go(func() {
+		defer end()
+		probe(ctx, primary)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.probers, addr)
+	})
 }
 
 // is tells whether a primary is silent, as far as is known.
 func (s *silent) is(primary *redis.Client) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, silent := s.probed[primary.Options().Addr]
-	if silent {
-		s.probe(primary)
-	}
-	return silent
+	return s.probers[primary.Options().Addr] != nil
 }
 
-// probe has somebody ask a primary whether it is there, unless somebody does. Any answer will do,
-// also a refusal: then nobody waits for it. mu is held.
-func (s *silent) probe(primary *redis.Client) {
-	if s.probed == nil {
-		s.probed = map[string]bool{}
+// close ends the probers.
+func (s *silent) close() {
+	s.mu.Lock()
+	s.closed = true
+	for _, end := range s.probers {
+		end()
 	}
-	addr := primary.Options().Addr
-	if s.probed[addr] {
-		return
-	}
-	s.probed[addr] = true
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
-		defer cancel()
-		err := primary.Ping(ctx).Err()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if timedOut(err) {
-			s.probed[addr] = false
+	s.mu.Unlock()
+	s.probing.Wait()
+}
+
+// probe asks a primary whether it is there until it answers. Any answer will do, also a refusal:
+// then nobody waits for it. So does that the client is closed, as that of one which has left the
+// Cluster is. The question is a message that means nothing, because a server whose writes wait holds
+// it up with these.
+func probe(ctx context.Context, primary *redis.Client) {
+	for {
+		asking, cancel := context.WithTimeout(ctx, probeTimeout)
+		err := primary.Publish(asking, poolChannel, "probe").Err()
+		cancel()
+		if !timedOut(err) {
 			return
 		}
-		delete(s.probed, addr)
-	}()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(probePause):
+		}
+	}
 }
 
 // part is the calls of a batch that concern one primary; nil where none is known for them: sending

@@ -79,7 +79,7 @@ type Store struct {
 	homes       homes
 	logs        *logView
 	used        *useView
-	renewers    renewers
+	renewers    *renewers
 	// errandsAway are pools that could not be reached. Of one that is back no errand is handed out
 	// for as long as one stays in hand without word: who has one in hand is to say so before.
 	errandsAway recent
@@ -120,7 +120,7 @@ func New(client redis.UniversalClient, options Options) *Store {
 	}
 	store := &Store{
 		client: client, keys: options.Keys,
-		defaults: options.Defaults, log: options.Logger, logs: newLogView(), used: newUseView(), patience: quarantinePatience, errandHold: ErrandHold, reserveWait: reserveWait,
+		defaults: options.Defaults, log: options.Logger, logs: newLogView(), used: newUseView(), renewers: newRenewers(), patience: quarantinePatience, errandHold: ErrandHold, reserveWait: reserveWait,
 		responses: options.Responses, clientKeys: newClientKeyView(), useBounds: mostUse, mostBooks: maxBooks,
 	}
 	store.barrier = markedBarrier{options.Barrier, store}
@@ -146,6 +146,9 @@ func New(client redis.UniversalClient, options Options) *Store {
 	}
 	return store
 }
+
+// Close ends what the store does by itself, before its clients are closed.
+func (s *Store) Close() { s.silent.close() }
 
 // batch starts a round trip of several scripts.
 func (s *Store) batch() *batch { return &batch{client: s.client, silent: &s.silent} }

@@ -36,6 +36,7 @@ func newStore(t testing.TB, client redis.UniversalClient) *Store {
 	store := New(client, Options{
 		Keys: testKeys(t, keyLine1("k1", 'a')), Defaults: token.DefaultSettings(), Logger: slog.New(slog.DiscardHandler),
 	})
+	t.Cleanup(store.Close)
 	calmly(store)
 	if err := store.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
@@ -48,6 +49,13 @@ func newStore(t testing.TB, client redis.UniversalClient) *Store {
 // test takes: a test says itself when such a time is over. Nor is a slow disk given up.
 func calmly(store *Store) {
 	store.errandHold, store.patience, store.reserveWait = time.Hour, time.Hour, time.Hour
+}
+
+// count is how many are silent.
+func (s *silent) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.probers)
 }
 
 // seed writes the upstreams cursor and openai.

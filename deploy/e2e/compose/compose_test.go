@@ -301,8 +301,8 @@ func TestCompose(t *testing.T) {
 		}
 		ledger := c.ledger()
 		for _, token := range added {
-			if got := ledger.Tokens[upstreamsim.Fingerprint(token.Secret)].Requests; got < 29 || got > 31 {
-				t.Errorf("%s got %d of 300 requests, not 30 ± 1", token.Alias, got)
+			if got := ledger.Tokens[upstreamsim.Fingerprint(token.Secret)].Requests; got < 27 || got > 33 { // exact but for what gateways held ahead
+				t.Errorf("%s got %d of 300 requests, not 30 ± 3", token.Alias, got)
 			}
 		}
 		for _, container := range c.containers("gateway") {

@@ -113,6 +113,8 @@ func newAPI(t *testing.T) *api {
 		"POST /settings/reset":                 `{"log_prompts":true,"max_attempts":3,"vision_ability":"base64"}`,
 		"GET /logs?limit=2&status=success":     `{"logs":[` + logEntry + `],"next":"","newest":"9-0"}`,
 		"GET /logs/r1":                         logEntry,
+		"GET /logs?format=csv&model=gpt-4o":    "id,model\r\nr1,gpt-4o\r\n",
+		"GET /logs?format=jsonl":               `{"id":"r1"}` + "\n",
 		"GET /logs?limit=50&model=sonnet":      `{"logs":[` + cachedEntry + `],"next":"","newest":"9-0"}`,
 		"GET /logs/r3":                         cachedEntry,
 		"GET /logs?error_kind=rate_limited&limit=50&min_total=10s&retried=true": `{"logs":[],"next":"","newest":"9-0"}`,
@@ -358,6 +360,8 @@ func TestCommands(t *testing.T) {
 		{args: "usage --by key,day --from 2026-11-01 --to 2026-11-03", asked: "GET /usage?from=2026-11-01T00%3A00%3A00Z&group=key%2Cday&to=2026-11-03T00%3A00%3A00Z", shows: []string{
 			"KEY", "DAY", "team \ufffd[31m (k1)  2026-11-01  4", "1.250000000001  2\n", "admin", "all", "11 ", "from 2026-11-01T00:00:00Z to 2026-11-03T00:00:00Z",
 		}},
+		{args: "logs export --model gpt-4o", asked: "GET /logs?format=csv&model=gpt-4o", shows: []string{"id,model\r\nr1,gpt-4o\r\n"}},
+		{args: "logs export --format jsonl", asked: "GET /logs?format=jsonl", shows: []string{`{"id":"r1"}` + "\n"}},
 		{args: "usage --by model --model gpt-5 --csv", asked: "GET /usage?format=csv&group=model&model=gpt-5", shows: []string{"model,requests\r\ngpt-5,4\r\n"}},
 		{args: "usage --by token --token t1", asked: "GET /usage?group=token&token=t1", shows: []string{"TOKEN", "work (t1)"}},
 		{args: "logs show r3", asked: "GET /logs/r3", shows: []string{

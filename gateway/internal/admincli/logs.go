@@ -23,7 +23,7 @@ type logPage struct {
 }
 
 func (s *session) logs() *cobra.Command {
-	return group("logs", "The request log", s.listLogs(), s.tailLogs(), s.showLog())
+	return group("logs", "The request log", s.listLogs(), s.tailLogs(), s.showLog(), s.exportLogs())
 }
 
 // logQuery defines the flags by which entries are chosen.
@@ -59,6 +59,19 @@ func (s *session) listLogs() *cobra.Command {
 			}
 			return rows.flush()
 		})
+	})
+}
+
+func (s *session) exportLogs() *cobra.Command {
+	c := &cobra.Command{
+		Use: "export", Short: "Write requests to a file, newest first, at most 10,000",
+		Example: s.examples("logs export --from 7d > requests.csv", "logs export --status failure --format jsonl > failed.jsonl"),
+	}
+	query, format := s.logQuery(c), oneOf(c, "format", "what the file is: `FORMAT`; csv by default", "csv", "jsonl")
+	return s.runs(c, func(ctx context.Context, _ []string) error {
+		parameters := query.values()
+		parameters.Set("format", cmp.Or(*format, "csv"))
+		return s.printFile(ctx, "logs", parameters)
 	})
 }
 

@@ -46,17 +46,17 @@ func (s *session) usage() *cobra.Command {
 			parameters.Set("group", by)
 		}
 		if *csv || s.form == asCSV {
-			return s.usageCSV(ctx, parameters)
+			parameters.Set("format", "csv")
+			return s.printFile(ctx, "usage", parameters)
 		}
 		answer, err := s.api.get(ctx, "usage", parameters)
 		return showAs(s, answer, err, "rows", func(used usageAnswer) error { return s.printUsage(used, list(by)) })
 	})
 }
 
-// usageCSV prints the file that the API makes.
-func (s *session) usageCSV(ctx context.Context, parameters url.Values) error {
-	parameters.Set("format", "csv")
-	answer, err := s.api.get(ctx, "usage", parameters)
+// printFile prints a file that the API makes.
+func (s *session) printFile(ctx context.Context, name string, parameters url.Values) error {
+	answer, err := s.api.get(ctx, name, parameters)
 	if err != nil {
 		return err
 	}

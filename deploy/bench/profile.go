@@ -52,7 +52,9 @@ func profileUnder(ctx context.Context, w workload, s *system, folder string) err
 	}
 	took := load.run(ctx, (2*profileSeconds+1)*time.Second)
 	for range s.profiled {
-		took.errors = append(took.errors, <-problems)
+		if problem := <-problems; problem != nil {
+			took.errors = append(took.errors, problem)
+		}
 	}
 	return took.problem()
 }

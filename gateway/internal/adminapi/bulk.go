@@ -3,7 +3,6 @@ package adminapi
 import (
 	"context"
 	"fmt"
-	"iter"
 	"net/http"
 	"slices"
 	"sync"
@@ -308,32 +307,29 @@ func (a *API) bulk(c *gin.Context) error {
 		return jsonapi.Answer(c, http.StatusOK, bulkAnswer{nil, len(done), failed.Count, nullable.List(failed.Named), nullable.List(changes)})
 	}
 	for some := range slices.Chunk(done, undoIDs) {
-		for part, undo := range undoParts(some, func(ids []string) *tokenstorev1.AuditUndo {
+		for _, part := range undoParts(some, func(ids []string) *tokenstorev1.AuditUndo {
 			return withEnds(named(action.undo(ids), ids, names), before)
 		}) {
-			said := append([]any{"count", len(part), "names", firstNames(part, names)}, action.details...)
-			a.NoteUndoable(c, undo, action.audited, said...)
+			said := append([]any{"count", len(part.ids), "names", firstNames(part.ids, names)}, action.details...)
+			a.NoteUndoable(c, part.undo, action.audited, said...)
 		}
 	}
 	return jsonapi.Answer(c, http.StatusOK, bulkAnswer{new(jsonapi.RequestID(c)), len(done), failed.Count, nullable.List(failed.Named), nullable.List(changes)})
 }
 
+// undoPart is what undoes a change of some tokens.
+type undoPart struct {
+	ids  []string
+	undo *tokenstorev1.AuditUndo
+}
+
 // undoParts are what undoes a change of these tokens, in halves where it is too large for one entry.
-func undoParts(ids []string, of func(ids []string) *tokenstorev1.AuditUndo) iter.Seq2[[]string, *tokenstorev1.AuditUndo] {
-	return func(yield func([]string, *tokenstorev1.AuditUndo) bool) {
-		undo := of(ids)
-		if half := len(ids) / 2; half > 0 && proto.Size(undo) > undoBytes {
-			for _, part := range [][]string{ids[:half], ids[half:]} {
-				for some, undo := range undoParts(part, of) {
-					if !yield(some, undo) {
-						return
-					}
-				}
-			}
-			return
-		}
-		yield(ids, undo)
+func undoParts(ids []string, of func(ids []string) *tokenstorev1.AuditUndo) []undoPart {
+	undo, half := of(ids), len(ids)/2
+	if half == 0 || proto.Size(undo) <= undoBytes {
+		return []undoPart{{ids, undo}}
 	}
+	return append(undoParts(ids[:half], of), undoParts(ids[half:], of)...)
 }
 
 // bulkAnswer says what was changed, or would be.

@@ -18,9 +18,6 @@ import (
 	"carousel.internal/gateway/internal/usage"
 )
 
-// lineTimeout is how long a client may take to read one result.
-const lineTimeout = 30 * time.Second
-
 func testPlanOf(plan *tokentest.Plan) tokenform.TestPlan {
 	shown := tokenform.TestPlan{Unpriced: plan.Unpriced(), Upstreams: make([]tokenform.TestPart, 0, len(plan.Parts))}
 	shown.TestCost = tokenform.TestCost{Requests: plan.Requests}
@@ -122,17 +119,13 @@ func (r *testRun) note(a *API, c *gin.Context) {
 // stream sends each result as a line of JSON. Where one can't be sent it calls hangUp, which is to end
 // the tests, and counts those that had their turn by then.
 func (r *testRun) stream(c *gin.Context, results iter.Seq2[int, tokentest.Result], hangUp context.CancelFunc) {
-	c.Header("Content-Type", "application/x-ndjson")
-	c.Header("X-Content-Type-Options", "nosniff")
 	c.Header("X-Accel-Buffering", "no")
-	c.Status(http.StatusOK)
-	lines, gone := json.NewEncoder(c.Writer), false
+	lines, gone := json.NewEncoder(jsonapi.Stream(c, "application/x-ndjson")), false
 	for _, result := range results {
 		said := r.take(&result)
 		if gone {
 			continue
 		}
-		_ = http.NewResponseController(c.Writer).SetWriteDeadline(time.Now().Add(lineTimeout))
 		if gone = lines.Encode(said) != nil; gone {
 			hangUp()
 			continue

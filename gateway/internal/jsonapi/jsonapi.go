@@ -70,9 +70,14 @@ func Attach(c *gin.Context, name string, file []byte) {
 // Begin begins a file to be kept under a name, which is sent as it is written. Where it can't be
 // ended the handler returns Unfinished.
 func Begin(c *gin.Context, name, contentType string) io.Writer {
+	c.Header("Content-Disposition", `attachment; filename="`+name+`"`)
+	return Stream(c, contentType)
+}
+
+// Stream begins an answer that is sent as it is written.
+func Stream(c *gin.Context, contentType string) io.Writer {
 	header := c.Writer.Header()
 	header.Set("Content-Type", contentType)
-	header.Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	header.Set("X-Content-Type-Options", "nosniff")
 	c.Status(http.StatusOK)
 	return pieces{c.Writer}
@@ -82,7 +87,7 @@ func Begin(c *gin.Context, name, contentType string) io.Writer {
 // the client does not take what it got for the whole.
 func Unfinished(err error) error { return errors.Join(err, http.ErrAbortHandler) }
 
-// pieces writes a file piece by piece, each of which may take its time.
+// pieces writes an answer piece by piece, each of which may take its time.
 type pieces struct{ to http.ResponseWriter }
 
 func (p pieces) Write(piece []byte) (int, error) {

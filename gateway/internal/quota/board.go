@@ -189,7 +189,7 @@ func (a *Account) share(now time.Time) float64 {
 	case *limiting.Limit == 0:
 		return 0
 	default:
-		return float64(*limiting.Left) / float64(*limiting.Limit)
+		return limiting.part()
 	}
 }
 

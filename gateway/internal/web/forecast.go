@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 
@@ -34,6 +35,20 @@ const (
 	// fillUnknown: accounts of the upstream tell when quotas begin anew, which goes first.
 	fillUnknown fill = "unknown"
 )
+
+// forecasts say what tokens would get of the requests of their pools, of which all tokens are among
+// them, by their ids. tells says of an upstream whether it tells of the accounts behind its tokens.
+func forecasts(tokens []*tokenstorev1.Token, tells func(upstreamName string) bool) map[string]forecast {
+	pools := map[string][]*tokenstorev1.Token{}
+	for _, token := range tokens {
+		pools[token.GetUpstream()] = append(pools[token.GetUpstream()], token)
+	}
+	shares := make(map[string]forecast, len(tokens))
+	for name, pool := range pools {
+		maps.Copy(shares, forecastOf(pool, tells(name)))
+	}
+	return shares
+}
 
 // forecastOf says what the tokens of one pool would get, by their ids. tells: the upstream tells of
 // the accounts behind its tokens.

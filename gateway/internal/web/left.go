@@ -67,19 +67,13 @@ func (s *Site) foretold(ctx context.Context, upstreamName string, texts map[stri
 	if err != nil {
 		return nil, err
 	}
-	pools := map[string][]*tokenstorev1.Token{}
-	for _, token := range listed.GetTokens() {
-		pools[token.GetUpstream()] = append(pools[token.GetUpstream()], token)
-	}
 	fills := settings.GetSettings().GetRotationStrategy() == quota.FillFirst
 	said := make(map[string]string, len(listed.GetTokens()))
-	for name, pool := range pools {
-		for id, each := range forecastOf(pool, s.HasAccounts(name)) {
-			if fills {
-				said[id] = texts["fill."+string(each.Fill)]
-			} else {
-				said[id] = percent(each.Weight, each.Weights)
-			}
+	for id, each := range forecasts(listed.GetTokens(), s.HasAccounts) {
+		if fills {
+			said[id] = texts["fill."+string(each.Fill)]
+		} else {
+			said[id] = percent(each.Weight, each.Weights)
 		}
 	}
 	return said, nil

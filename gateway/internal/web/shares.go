@@ -68,22 +68,15 @@ func sharesOf(used *tokenstorev1.QueryUsageResponse, tokens []*tokenstorev1.Toke
 	for _, row := range used.GetRows() {
 		requests[row.GetTokenId()] += row.GetSums().GetRequests()
 	}
-	pools := map[string][]*tokenstorev1.Token{}
 	for _, token := range tokens { // what is deleted, or nobody's, counts for none
 		ofPool[token.GetUpstream()] += requests[token.GetId()]
-		pools[token.GetUpstream()] = append(pools[token.GetUpstream()], token)
 	}
-	made := &shares{Since: used.GetFrom()}
-	for name, pool := range pools {
-		foretold := forecastOf(pool, tells(name))
-		for _, token := range pool {
-			made.Tokens = append(made.Tokens, tokenShare{
-				ID: token.GetId(), Name: tokenRow{token}.Name(), Upstream: name, Requests: requests[token.GetId()], Forecast: foretold[token.GetId()],
-			})
-		}
-	}
-	for i, share := range made.Tokens {
-		made.Tokens[i].OfPool = ofPool[share.Upstream]
+	made, foretold := &shares{Since: used.GetFrom()}, forecasts(tokens, tells)
+	for _, token := range tokens {
+		id, name := token.GetId(), token.GetUpstream()
+		made.Tokens = append(made.Tokens, tokenShare{
+			ID: id, Name: tokenRow{token}.Name(), Upstream: name, Requests: requests[id], OfPool: ofPool[name], Forecast: foretold[id],
+		})
 	}
 	slices.SortFunc(made.Tokens, func(a, b tokenShare) int { // the busiest pools come first
 		return cmp.Or(cmp.Compare(b.OfPool, a.OfPool), cmp.Compare(a.Upstream, b.Upstream), cmp.Compare(b.Requests, a.Requests),

@@ -34,6 +34,12 @@ type spark struct {
 	Path string
 }
 
+// sparkSpan is the time that a spark shows.
+func sparkSpan(now time.Time) (from, to time.Time) {
+	to = now.UTC().Truncate(time.Hour).Add(time.Hour)
+	return to.Add(-sparkHours * time.Hour), to
+}
+
 // sparkOf draws requests by hour; nil where there were none.
 func sparkOf(hours [sparkHours]uint64) *spark {
 	sum, most := uint64(0), uint64(0)
@@ -107,8 +113,7 @@ func (s *sparks) read(ctx context.Context, of useCounter, now time.Time) map[str
 	// They are for all readers: this one may go.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sparksTimeout)
 	defer cancel()
-	to := now.UTC().Truncate(time.Hour).Add(time.Hour)
-	from := to.Add(-sparkHours * time.Hour)
+	from, to := sparkSpan(now)
 	used, err := of.QueryUsage(ctx, &tokenstorev1.QueryUsageRequest{
 		From: timestamppb.New(from), To: timestamppb.New(to),
 		Group: []tokenstorev1.UsageDimension{tokenstorev1.UsageDimension_USAGE_DIMENSION_TOKEN, tokenstorev1.UsageDimension_USAGE_DIMENSION_HOUR},

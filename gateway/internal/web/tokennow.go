@@ -75,23 +75,17 @@ func (s *Site) loadAccount(ctx context.Context, data *tokenNowData) error {
 }
 
 func (s *Site) loadUsed(ctx context.Context, data *tokenNowData) error {
-	to := time.Now().UTC().Truncate(time.Hour).Add(time.Hour)
-	from := to.Add(-sparkHours * time.Hour)
+	id := data.Token.GetId()
+	from, to := sparkSpan(time.Now())
 	used, err := s.Usage.QueryUsage(ctx, &tokenstorev1.QueryUsageRequest{
-		From: timestamppb.New(from), To: timestamppb.New(to), TokenId: data.Token.GetId(),
-		Group: []tokenstorev1.UsageDimension{tokenstorev1.UsageDimension_USAGE_DIMENSION_HOUR},
+		From: timestamppb.New(from), To: timestamppb.New(to), TokenId: id,
+		Group: []tokenstorev1.UsageDimension{tokenstorev1.UsageDimension_USAGE_DIMENSION_TOKEN, tokenstorev1.UsageDimension_USAGE_DIMENSION_HOUR},
 	})
 	if err != nil {
 		return err
 	}
 	data.Use = &useRow{UsageSums: usage.Total(used.GetRows())}
-	var hours [sparkHours]uint64
-	for _, row := range used.GetRows() {
-		if at := int(row.GetStart().AsTime().Sub(from) / time.Hour); at >= 0 && at < sparkHours {
-			hours[at] += row.GetSums().GetRequests()
-		}
-	}
-	data.Spark = sparkOf(hours)
+	data.Spark = sparksOf(used.GetRows(), from)[id]
 	return nil
 }
 

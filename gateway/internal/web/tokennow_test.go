@@ -31,7 +31,7 @@ func TestAccountInShort(t *testing.T) {
 			{Kind: "parked", Class: "quota", At: moment},
 		}},
 		&tokenstorev1.QueryUsageResponse{Rows: []*tokenstorev1.UsageRow{{
-			Start: timestamppb.New(time.Now().UTC().Truncate(time.Hour)), Sums: &tokenstorev1.UsageSums{Requests: 12, Failures: 3, PromptTokens: 40, CompletionTokens: 5},
+			TokenId: "t1", Start: timestamppb.New(time.Now().UTC().Truncate(time.Hour)), Sums: &tokenstorev1.UsageSums{Requests: 12, Failures: 3, PromptTokens: 40, CompletionTokens: 5},
 		}}},
 		&tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{{Id: "r7", StartedAt: moment, ErrorKind: "rate_limited", Model: "gpt-4o"}}},
 	}, s.answers...)
@@ -48,6 +48,9 @@ func TestAccountInShort(t *testing.T) {
 	}
 	if state := text(page.byID("account-state")); !strings.Contains(state, "anna") || !strings.Contains(state, "Cooling") {
 		t.Errorf("it is called %s", state)
+	}
+	if drawn := (document{page.byID("account-now")}).named("path"); len(drawn) != 1 {
+		t.Errorf("its last hours are drawn in %d paths", len(drawn))
 	}
 	links := map[string]bool{}
 	for _, link := range (document{page.byID("account-now")}).named("a") {

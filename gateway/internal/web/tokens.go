@@ -163,7 +163,8 @@ func (s *Site) loadTokens(ctx context.Context, c *gin.Context) (any, error) {
 	if data.Columns.Shows("requests") && poolErr == nil && data.Pools[0].Count <= sharedAmong {
 		data.Sparks = s.sparks.read(ctx, s.Usage, time.Now())
 	}
-	return data, cmp.Or(err, poolErr, s.loadColumns(ctx, c, &data))
+	columnErr := s.loadColumns(ctx, c, &data)
+	return data, cmp.Or(err, poolErr, columnErr)
 }
 
 // loadColumns reads what only some columns show.

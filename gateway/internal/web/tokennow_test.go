@@ -58,8 +58,8 @@ func TestAccountInShort(t *testing.T) {
 			t.Errorf("nothing leads to %s: %v", wanted, links)
 		}
 	}
-	for _, each := range s.asked {
-		if query, is := each.(*tokenstorev1.QueryRequest); is && (query.GetTokenId() != "t1" || query.GetStatus() != "failure" || query.GetLimit() > 5) {
+	for _, query := range askedFor[*tokenstorev1.QueryRequest](s) {
+		if query.GetTokenId() != "t1" || query.GetStatus() != "failure" || query.GetLimit() > 5 {
 			t.Errorf("the log is asked for %v", query)
 		}
 	}

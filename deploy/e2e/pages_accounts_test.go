@@ -130,7 +130,8 @@ func TestManyAccountsAreEditedInABrowser(t *testing.T) {
 	tab.See("main", "Tokens changed")
 }
 
-// The list shows what is left of the accounts' quotas, and which share each gets, where that is chosen.
+// The list shows what is left of the accounts' quotas, and which share each gets, where that is
+// chosen.
 func TestColumnsOfWhatIsLeftInABrowser(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
@@ -152,8 +153,8 @@ func TestColumnsOfWhatIsLeftInABrowser(t *testing.T) {
 	lookAt(t, tab, "account-beside-left")
 }
 
-// A row of the list opens its account beside it, j and k go on to the next, and the way back closes it.
-// What is shown stays current.
+// A row of the list opens its account beside it, j and k go on to the next, and the way back closes
+// it. What is shown stays current.
 func TestAccountsOpenBesideTheList(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
@@ -222,8 +223,8 @@ func TestAccountsOpenBesideTheList(t *testing.T) {
 	}
 }
 
-// An admin tests one token of many: it serves the request, whoever is next, and one that is disabled
-// says so.
+// An admin tests one token of many: it serves the request, whoever is next, and one that is
+// disabled says so.
 func TestATokenIsTestedInABrowser(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]

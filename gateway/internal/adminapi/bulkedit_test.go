@@ -199,8 +199,8 @@ func (refusing) UpdateToken(context.Context, *tokenstorev1.UpdateTokenRequest, .
 	return nil, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "weight is 1 to 1000").GRPCStatus().Err()
 }
 
-// What undoes a change of tokens with many long tags has no room in one audit entry: it is in several
-// of one request.
+// What undoes a change of tokens with many long tags has no room in one audit entry: it is in
+// several of one request.
 func TestUndoOfLargeEdits(t *testing.T) {
 	t.Parallel()
 	p := edited{newPool(200)}

@@ -146,8 +146,8 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
-// A file whose rest the store can't tell is no file: before it has begun there is an error in its place,
-// after that its connection is cut.
+// A file whose rest the store can't tell is no file: before it has begun there is an error in its
+// place, after that its connection is cut.
 func TestLogFileThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"csv", "jsonl"} {

@@ -27,8 +27,8 @@ func ready(id string, weight, tokenCap uint32) *tokenstorev1.Token {
 }
 
 // The column of what is left has the quota of which the smallest part is left, and asks for the
-// accounts of the rows alone; of an account that tells nothing, or told it before its counting began
-// anew, nothing is shown.
+// accounts of the rows alone; of an account that tells nothing, or told it before its counting
+// began anew, nothing is shown.
 func TestColumnOfWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	full, old := counted("t1", 30, 100), counted("t2", 30, 100)

@@ -12,8 +12,8 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-// An account in short: its state, why and until when, what is left, what it was used for, what failed,
-// and where to go on.
+// An account in short: its state, why and until when, what is left, what it was used for, what
+// failed, and where to go on.
 func TestAccountInShort(t *testing.T) {
 	t.Parallel()
 	until := timestamppb.New(time.Now().Add(time.Hour))

@@ -185,8 +185,8 @@ func TestUseAgainstTheTimeBefore(t *testing.T) {
 	})
 }
 
-// Both sides of a comparison end where use of then was counted to: at an hour, or at a day where the
-// hours are not kept. Of what has not begun, or begun just now, there is nothing to compare.
+// Both sides of a comparison end where use of then was counted to: at an hour, or at a day where
+// the hours are not kept. Of what has not begun, or begun just now, there is nothing to compare.
 func TestWhatUseIsComparedWith(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

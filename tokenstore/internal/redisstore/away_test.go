@@ -231,8 +231,8 @@ func mustWaitOnce(t *testing.T, call func()) {
 }
 
 // A primary of a Cluster that is silent, to all or to what writes, and not known to be away, costs
-// the leases of the others a moment, once, and not their answers; no later call waits for it while it
-// stays so. When it is back, no call is refused before somebody has asked it again.
+// the leases of the others a moment, once, and not their answers; no later call waits for it while
+// it stays so. When it is back, no call is refused before somebody has asked it again.
 func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 	t.Parallel()
 	const silent = 1

@@ -46,19 +46,12 @@ func TestManyAccountsInABrowser(t *testing.T) {
 	tab.See("#token-table thead", "Weight")
 	lookAt(t, tab, "accounts-more-columns")
 	tab.See("#token-table tbody tr:first-child", "bulk-119") // the list is as it was
-	selectMatching := func(total int) {
-		t.Helper()
-		tab.Click("#select-all")
-		tab.See("#bulk-count", "50 selected")
-		tab.Click("#bulk-all")
-		tab.See("#bulk-count", fmt.Sprintf("All %d that match are selected", total))
-	}
 	disable := func(until string) {
 		t.Helper()
 		tab.Click("[data-bulk=disable]")
 		tab.Click("#disable-dialog [value='" + until + "']")
 	}
-	selectMatching(manyAccounts)
+	selectMatching(tab, manyAccounts)
 	disable("1h")
 	tab.See("#toasts", "Tokens disabled until")
 	holdMessage(tab, "#toasts button:not([aria-label])")
@@ -88,6 +81,14 @@ func TestManyAccountsInABrowser(t *testing.T) {
 	off(0)
 }
 
+// selectMatching selects all accounts of a list of more than a page.
+func selectMatching(tab *browser.Tab, total int) {
+	tab.Click("#select-all")
+	tab.See("#bulk-count", "50 selected")
+	tab.Click("#bulk-all")
+	tab.See("#bulk-count", fmt.Sprintf("All %d that match are selected", total))
+}
+
 // An admin gives all tokens that match a tag, a cap and a weight, as one change, and takes it back.
 func TestManyAccountsAreEditedInABrowser(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
@@ -96,9 +97,7 @@ func TestManyAccountsAreEditedInABrowser(t *testing.T) {
 	tab := login(t, gateway, "/admin/tokens")
 	tab.Follow("#pools a[href='/admin/tokens?upstream=openai']")
 	tab.See(".table-line", "1–50 of 60")
-	tab.Click("#select-all")
-	tab.Click("#bulk-all")
-	tab.See("#bulk-count", "All 60 that match")
+	selectMatching(tab, 60)
 	tab.Click("[data-bulk=edit]")
 	tab.See("#bulk-edit-what", "Tokens: 60")
 	tab.Click("#bulk-edit [value=save]")
@@ -114,15 +113,8 @@ func TestManyAccountsAreEditedInABrowser(t *testing.T) {
 	having := func(want int) {
 		t.Helper()
 		stack.Eventually(t, fmt.Sprintf("%d tokens have it", want), 20*time.Second, func() bool {
-			var listed struct {
-				Tokens []struct {
-					Tags        []string `json:"tags"`
-					Cap, Weight int
-				} `json:"tokens"`
-			}
-			gateway.MustAdmin(t, http.StatusOK, http.MethodGet, "/admin/api/tokens?limit=1000&upstream=openai", nil).JSON(t, &listed)
 			have := 0
-			for _, each := range listed.Tokens {
+			for _, each := range gateway.Tokens(t) {
 				if strings.Join(each.Tags, " ") == "night spare" && each.Cap == 3 && each.Weight == 2 {
 					have++
 				}
@@ -138,7 +130,8 @@ func TestManyAccountsAreEditedInABrowser(t *testing.T) {
 	tab.See("main", "Tokens changed")
 }
 
-// The list shows what is left of the accounts' quotas, and which share each gets, where that is chosen.
+// The list shows what is left of the accounts' quotas, and which share each gets, where that is
+// chosen.
 func TestColumnsOfWhatIsLeftInABrowser(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
@@ -160,8 +153,8 @@ func TestColumnsOfWhatIsLeftInABrowser(t *testing.T) {
 	lookAt(t, tab, "account-beside-left")
 }
 
-// A row of the list opens its account beside it, j and k go on to the next, and the way back closes it.
-// What is shown stays current.
+// A row of the list opens its account beside it, j and k go on to the next, and the way back closes
+// it. What is shown stays current.
 func TestAccountsOpenBesideTheList(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
@@ -230,8 +223,8 @@ func TestAccountsOpenBesideTheList(t *testing.T) {
 	}
 }
 
-// An admin tests one token of many: it serves the request, whoever is next, and one that is disabled
-// says so.
+// An admin tests one token of many: it serves the request, whoever is next, and one that is
+// disabled says so.
 func TestATokenIsTestedInABrowser(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]
@@ -272,10 +265,7 @@ func TestManyAccountsAreTestedInABrowser(t *testing.T) {
 	tab := login(t, gateway, "/admin/tokens")
 	tab.Follow("#pools a[href='/admin/tokens?upstream=openai']")
 	tab.See(".table-line", "1–50 of 60")
-	tab.Click("#select-all")
-	tab.See("#bulk-count", "50 selected")
-	tab.Click("#bulk-all")
-	tab.See("#bulk-count", "All 60 that match")
+	selectMatching(tab, 60)
 	tab.Follow("[data-bulk=test]")
 	tab.See("#test-plan", "Requests: 60")
 	tab.See("#test-plan", "openai")

@@ -160,8 +160,8 @@ func TestRequestsOpenBesideTheList(t *testing.T) {
 	}
 }
 
-// What comes while somebody reads further down, or has a request open, waits behind a button, and what
-// is read stays where it is. At the top the list goes on by itself.
+// What comes while somebody reads further down, or has a request open, waits behind a button, and
+// what is read stays where it is. At the top the list goes on by itself.
 func TestLiveTailWaitsForItsReader(t *testing.T) {
 	s := stack.Start(t, stack.Options{})
 	gateway := s.Gateways[0]

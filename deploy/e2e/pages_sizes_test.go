@@ -31,8 +31,8 @@ const (
 	sizesAccounts = 10_000
 	// sizesEntries are in the request log; LOG_ENTRIES is another number, such as 1000000.
 	sizesEntries = 100_000
-	// mostWork is what a page may take of the processors of gateway, tokenstore and Redis, with room
-	// for machines that are slow or busy.
+	// mostWork is what a page may take of the processors of gateway, tokenstore and Redis, with
+	// room for machines that are slow or busy.
 	mostWork = 250 * time.Millisecond
 )
 

@@ -22,7 +22,8 @@ func skipUnlessAsked(t *testing.T) {
 type badToken struct {
 	scenario string
 	// blamed: the token cools. It is seen until its first failure is known to all, and then once in
-	// each window of its cooling. Else it is not for the token to be blamed, and it keeps its share.
+	// each window of its cooling. Else it is not for the token to be blamed, and it keeps its
+	// share.
 	blamed bool
 }
 

@@ -34,8 +34,8 @@ type watchers struct {
 	t *testing.T
 	*stack.Stack
 	mu sync.Mutex
-	// told are the newest words of alerts, by name and upstream: firing or resolved. fired are those
-	// that have been firing, however short.
+	// told are the newest words of alerts, by name and upstream: firing or resolved. fired are
+	// those that have been firing, however short.
 	told  map[string]string
 	fired map[string]bool
 }

@@ -29,8 +29,8 @@ import (
 const (
 	// actLimit bounds one step: a busy machine takes seconds to start a browser.
 	actLimit = time.Minute
-	// lifeLimit bounds a whole browser: some tests go through all pages with one, which takes a busy
-	// machine minutes.
+	// lifeLimit bounds a whole browser: some tests go through all pages with one, which takes a
+	// busy machine minutes.
 	lifeLimit = 20 * time.Minute
 	// pollEvery is how often a condition is looked at.
 	pollEvery = 50 * time.Millisecond

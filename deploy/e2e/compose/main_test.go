@@ -1,5 +1,5 @@
-// Package compose tests the compose file that people run: its containers are built, started, upgraded
-// and killed.
+// Package compose tests the compose file that people run: its containers are built, started,
+// upgraded and killed.
 package compose_test
 
 import (

@@ -468,17 +468,19 @@ func (s *Stack) PutUpstream(name string, config map[string]any) {
 
 // Token is a token of the pool as the admin API shows it.
 type Token struct {
-	ID       string `json:"id"`
-	Upstream string `json:"upstream"`
-	Alias    string `json:"alias"`
-	Enabled  bool   `json:"enabled"`
-	State    string `json:"state"`
-	Token    string `json:"token"`
-	Cap      int    `json:"cap"`
-	InFlight int    `json:"in_flight"`
-	Requests int    `json:"requests"`
-	Failures int    `json:"failures"`
-	Version  int    `json:"version"`
+	ID       string   `json:"id"`
+	Upstream string   `json:"upstream"`
+	Alias    string   `json:"alias"`
+	Tags     []string `json:"tags"`
+	Enabled  bool     `json:"enabled"`
+	State    string   `json:"state"`
+	Token    string   `json:"token"`
+	Cap      int      `json:"cap"`
+	Weight   int      `json:"weight"`
+	InFlight int      `json:"in_flight"`
+	Requests int      `json:"requests"`
+	Failures int      `json:"failures"`
+	Version  int      `json:"version"`
 	// Secret is what was added; the API never shows it.
 	Secret string `json:"-"`
 }

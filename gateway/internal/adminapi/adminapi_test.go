@@ -392,7 +392,8 @@ func sendTo(t *testing.T, s *store, tokens adminapi.Tokens, method, path, author
 	return answered{w, sendFrom(t.Context(), t, w, s, tokens, method, path, authorization, body, headers...)}
 }
 
-// sendFrom is sendTo of a client that has a context and reads in a way of its own. It returns the log.
+// sendFrom is sendTo of a client that has a context and reads in a way of its own. It returns the
+// log.
 func sendFrom(
 	ctx context.Context, t *testing.T, w http.ResponseWriter, s *store, tokens adminapi.Tokens, method, path, authorization, body string, headers ...string,
 ) string {

@@ -14,8 +14,8 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-// abandoned is a pool whose client hangs up as soon as a token is written: what was written stays so,
-// and whoever has gone is not told.
+// abandoned is a pool whose client hangs up as soon as a token is written: what was written stays
+// so, and whoever has gone is not told.
 type abandoned struct {
 	edited
 	hangUp context.CancelFunc

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -58,10 +57,10 @@ func longLog(n int, asked *[]*tokenstorev1.QueryRequest) func(*tokenstorev1.Quer
 	}
 }
 
-// The file has all requests that are asked for, up to 10,000, in the order of the list, and no
-// cell that a spreadsheet takes for a formula.
-func TestLogFile(t *testing.T) {
-	t.Parallel()
+// eachLogFile asks for logs of several sizes as files of a format, and checks what the store was
+// asked for and what the file is called; check, the requests in it, of which so many are wanted.
+func eachLogFile(t *testing.T, format, contentType string, check func(t *testing.T, file *bytes.Buffer, want int)) {
+	t.Helper()
 	for name, c := range map[string]struct {
 		kept  int
 		query string
@@ -78,75 +77,62 @@ func TestLogFile(t *testing.T) {
 			s := newStore()
 			var asked []*tokenstorev1.QueryRequest
 			s.log = longLog(c.kept, &asked)
-			w := send(t, s, "GET", "/admin/api/logs?format=csv&model=m&prompts=true"+c.query, key, "")
-			rows, err := csv.NewReader(strings.NewReader(w.Body.String())).ReadAll()
-			if err != nil || len(rows) != c.want+1 {
-				t.Fatalf("%d rows, %v", len(rows)-1, err)
-			}
-			for i, row := range rows[1:] {
-				if row[0] != fmt.Sprint("r", i) {
-					t.Fatalf("row %d is %q", i, row[0])
-				}
-			}
-			if c.want > 0 {
-				for column, want := range map[string]string{"model": "'=1+1", "error": "a, \"b\"", "started_at": "", "cost_usd": ""} {
-					if got := rows[1][slices.Index(rows[0], column)]; got != want {
-						t.Errorf("%s: %q, want %q", column, got, want)
-					}
-				}
-			}
+			w := send(t, s, "GET", "/admin/api/logs?format="+format+"&model=m&prompts=true"+c.query, key, "")
+			check(t, w.Body, c.want)
 			for _, each := range asked {
 				if each.GetModel() != "m" || !each.GetOmitPrompts() || each.GetLimit() > 1000 {
 					t.Errorf("asked %v", each)
 				}
 			}
-			if header := w.Header(); header.Get("Content-Type") != "text/csv; charset=utf-8" || header.Get("Content-Disposition") != `attachment; filename="requests.csv"` {
+			if header := w.Header(); header.Get("Content-Type") != contentType || header.Get("Content-Disposition") != `attachment; filename="requests.`+format+`"` {
 				t.Error(header)
 			}
 		})
 	}
 }
 
+// The file has all requests that are asked for, up to 10,000, in the order of the list, and no
+// cell that a spreadsheet takes for a formula.
+func TestLogFile(t *testing.T) {
+	t.Parallel()
+	eachLogFile(t, "csv", "text/csv; charset=utf-8", func(t *testing.T, file *bytes.Buffer, want int) {
+		t.Helper()
+		rows, err := csv.NewReader(file).ReadAll()
+		if err != nil || len(rows) != want+1 {
+			t.Fatalf("%d rows, %v", len(rows)-1, err)
+		}
+		for i, row := range rows[1:] {
+			if row[0] != fmt.Sprint("r", i) {
+				t.Fatalf("row %d is %q", i, row[0])
+			}
+		}
+		if want > 0 {
+			for column, want := range map[string]string{"model": "'=1+1", "error": "a, \"b\"", "started_at": "", "cost_usd": ""} {
+				if got := rows[1][slices.Index(rows[0], column)]; got != want {
+					t.Errorf("%s: %q, want %q", column, got, want)
+				}
+			}
+		}
+	})
+}
+
 // The same requests as JSON: each is a line, as the list has it, with its attempts and without its
 // prompt or what is hidden of its headers.
 func TestLogLines(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		kept  int
-		query string
-		want  int
-	}{
-		"none":          {0, "", 0},
-		"several pages": {1500, "", 1500},
-		"too many":      {20_000, "", 10_000},
-		"the newest":    {2000, "&limit=900", 900},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := newStore()
-			var asked []*tokenstorev1.QueryRequest
-			s.log = longLog(c.kept, &asked)
-			w := send(t, s, "GET", "/admin/api/logs?format=jsonl&model=m&prompts=true"+c.query, key, "")
-			lines := json.NewDecoder(w.Body)
-			for i := range c.want {
-				var entry logentry.Entry
-				if err := lines.Decode(&entry); err != nil || entry.ID != fmt.Sprint("r", i) || *entry.Error != "a, \"b\"" {
-					t.Fatalf("line %d: %+v, %v", i, entry, err)
-				}
+	eachLogFile(t, "jsonl", "application/jsonl", func(t *testing.T, file *bytes.Buffer, want int) {
+		t.Helper()
+		lines := json.NewDecoder(file)
+		for i := range want {
+			var entry logentry.Entry
+			if err := lines.Decode(&entry); err != nil || entry.ID != fmt.Sprint("r", i) || *entry.Error != "a, \"b\"" {
+				t.Fatalf("line %d: %+v, %v", i, entry, err)
 			}
-			if rest := lines.More(); rest {
-				t.Error("there is more")
-			}
-			for _, each := range asked {
-				if each.GetModel() != "m" || !each.GetOmitPrompts() || each.GetLimit() > 1000 {
-					t.Errorf("asked %v", each)
-				}
-			}
-			if header := w.Header(); header.Get("Content-Type") != "application/jsonl" || header.Get("Content-Disposition") != `attachment; filename="requests.jsonl"` {
-				t.Error(header)
-			}
-		})
-	}
+		}
+		if lines.More() {
+			t.Error("there is more")
+		}
+	})
 	s := newStore()
 	s.log = func(*tokenstorev1.QueryRequest) *tokenstorev1.QueryResponse {
 		return &tokenstorev1.QueryResponse{Entries: []*tokenstorev1.LogEntry{{
@@ -160,8 +146,8 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
-// A file whose rest the store can't tell is no file: before it has begun there is an error in its place,
-// after that its connection is cut.
+// A file whose rest the store can't tell is no file: before it has begun there is an error in its
+// place, after that its connection is cut.
 func TestLogFileThatBreaksOff(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"csv", "jsonl"} {

@@ -246,8 +246,8 @@ func TestTestsAreBoundedAndStoppable(t *testing.T) {
 	}
 }
 
-// However slow the answers are, all tests of one call end in five minutes, also of one that takes the
-// results as they come.
+// However slow the answers are, all tests of one call end in five minutes, also of one that takes
+// the results as they come.
 func TestOneCallHasABound(t *testing.T) {
 	t.Parallel()
 	tokens := make([]tokentest.Token, tokentest.Most)

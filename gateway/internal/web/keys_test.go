@@ -113,16 +113,24 @@ var (
 	}}
 )
 
-func last[T proto.Message](t *testing.T, s *store) T {
-	t.Helper()
-	for _, request := range slices.Backward(s.asked) {
+// askedFor are the questions of a kind, in their order.
+func askedFor[T proto.Message](s *store) (asked []T) {
+	for _, request := range s.asked {
 		if typed, ok := request.(T); ok {
-			return typed
+			asked = append(asked, typed)
 		}
 	}
-	var none T
-	t.Fatalf("no %T was asked for: %v", none, s.asked)
-	return none
+	return asked
+}
+
+func last[T proto.Message](t *testing.T, s *store) T {
+	t.Helper()
+	asked := askedFor[T](s)
+	if len(asked) == 0 {
+		var none T
+		t.Fatalf("no %T was asked for: %v", none, s.asked)
+	}
+	return asked[len(asked)-1]
 }
 
 func TestKeysPage(t *testing.T) {

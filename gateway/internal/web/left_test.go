@@ -27,8 +27,8 @@ func ready(id string, weight, tokenCap uint32) *tokenstorev1.Token {
 }
 
 // The column of what is left has the quota of which the smallest part is left, and asks for the
-// accounts of the rows alone; of an account that tells nothing, or told it before its counting began
-// anew, nothing is shown.
+// accounts of the rows alone; of an account that tells nothing, or told it before its counting
+// began anew, nothing is shown.
 func TestColumnOfWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	full, old := counted("t1", 30, 100), counted("t2", 30, 100)
@@ -51,17 +51,8 @@ func TestColumnOfWhatIsLeft(t *testing.T) {
 			t.Errorf("%s has a bar: %s", id, text(page.byID(id)))
 		}
 	}
-	asked := 0
-	for _, each := range s.asked {
-		if request, is := each.(*tokenstorev1.ListTokenAccountsRequest); is {
-			asked++
-			if strings.Join(request.GetIds(), " ") != "t1 t2" {
-				t.Errorf("asked for %v", request)
-			}
-		}
-	}
-	if asked != 1 {
-		t.Errorf("accounts were asked for %d times", asked)
+	if asked := askedFor[*tokenstorev1.ListTokenAccountsRequest](s); len(asked) != 1 || strings.Join(asked[0].GetIds(), " ") != "t1 t2" {
+		t.Errorf("asked for %v", asked)
 	}
 }
 
@@ -70,17 +61,11 @@ func TestColumnsThatAreNotShownCostNothing(t *testing.T) {
 	t.Parallel()
 	s := countedStore(1, ready("t1", 1, 0))
 	listShowing(t, s, "state.requests", "/admin/tokens")
-	lists := 0
-	for _, each := range s.asked {
-		switch each.(type) {
-		case *tokenstorev1.ListTokenAccountsRequest, *tokenstorev1.GetSettingsRequest:
-			t.Errorf("asked %v", each)
-		case *tokenstorev1.ListTokensRequest:
-			lists++
-		}
+	if accounts, settings := askedFor[*tokenstorev1.ListTokenAccountsRequest](s), askedFor[*tokenstorev1.GetSettingsRequest](s); len(accounts)+len(settings) > 0 {
+		t.Errorf("asked %v, %v", accounts, settings)
 	}
-	if lists != 1 {
-		t.Errorf("%d lists of tokens were asked for", lists)
+	if lists := askedFor[*tokenstorev1.ListTokensRequest](s); len(lists) != 1 {
+		t.Errorf("lists of tokens were asked for: %v", lists)
 	}
 }
 

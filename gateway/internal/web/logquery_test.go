@@ -138,7 +138,8 @@ func TestEachPartOfTheFilterHasATerm(t *testing.T) {
 	}
 }
 
-// Whatever is typed is a filter that can be asked for, which its address has, or an error about a term.
+// Whatever is typed is a filter that can be asked for, which its address has, or an error about a
+// term.
 func FuzzTerms(f *testing.F) {
 	for _, query := range []string{"status:failed >2s attempts:>1", `error:"slow \" down`, "from:2026-01-31T12:00", "id:a b", ">", `""`, "model:\xff", "a:\u00a0"} {
 		f.Add(query)

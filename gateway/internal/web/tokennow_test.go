@@ -12,8 +12,8 @@ import (
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
-// An account in short: its state, why and until when, what is left, what it was used for, what failed,
-// and where to go on.
+// An account in short: its state, why and until when, what is left, what it was used for, what
+// failed, and where to go on.
 func TestAccountInShort(t *testing.T) {
 	t.Parallel()
 	until := timestamppb.New(time.Now().Add(time.Hour))
@@ -61,8 +61,8 @@ func TestAccountInShort(t *testing.T) {
 			t.Errorf("nothing leads to %s: %v", wanted, links)
 		}
 	}
-	for _, each := range s.asked {
-		if query, is := each.(*tokenstorev1.QueryRequest); is && (query.GetTokenId() != "t1" || query.GetStatus() != "failure" || query.GetLimit() > 5) {
+	for _, query := range askedFor[*tokenstorev1.QueryRequest](s) {
+		if query.GetTokenId() != "t1" || query.GetStatus() != "failure" || query.GetLimit() > 5 {
 			t.Errorf("the log is asked for %v", query)
 		}
 	}

@@ -101,16 +101,6 @@ func TestUseIsDrilledInto(t *testing.T) {
 	}
 }
 
-// askedForUse are the questions about use, in their order.
-func (s *store) askedForUse() (asked []*tokenstorev1.QueryUsageRequest) {
-	for _, each := range s.asked {
-		if request, is := each.(*tokenstorev1.QueryUsageRequest); is {
-			asked = append(asked, request)
-		}
-	}
-	return asked
-}
-
 // The tokenstore is asked once: for the sums of each row in each step.
 func TestWhatUseAsksFor(t *testing.T) {
 	t.Parallel()
@@ -134,7 +124,7 @@ func TestWhatUseAsksFor(t *testing.T) {
 		} {
 			site := usedSite(t, usedByModels())
 			site.get(t, "/admin/usage?"+query)
-			asked := site.store.askedForUse()
+			asked := askedFor[*tokenstorev1.QueryUsageRequest](site.store)
 			slices.Reverse(want.Group)
 			want.Most, want.Measure = 100, tokenstorev1.UsageMeasure_USAGE_MEASURE_COST
 			if diff := cmp.Diff([]*tokenstorev1.QueryUsageRequest{want}, asked, protocmp.Transform()); diff != "" {
@@ -167,7 +157,7 @@ func TestUseAgainstTheTimeBefore(t *testing.T) {
 			byModel(today.AddDate(0, 0, -6), ended, tokenstorev1.UsageDimension_USAGE_DIMENSION_DAY),
 			byModel(today.AddDate(0, 0, -13), ended.AddDate(0, 0, -7)),
 		}
-		if diff := cmp.Diff(wanted, site.store.askedForUse(), protocmp.Transform()); diff != "" {
+		if diff := cmp.Diff(wanted, askedFor[*tokenstorev1.QueryUsageRequest](site.store), protocmp.Transform()); diff != "" {
 			t.Error(diff)
 		}
 		rows := page.all(func(n *html.Node) bool {
@@ -195,8 +185,8 @@ func TestUseAgainstTheTimeBefore(t *testing.T) {
 	})
 }
 
-// Both sides of a comparison end where use of then was counted to: at an hour, or at a day where the
-// hours are not kept. Of what has not begun, or begun just now, there is nothing to compare.
+// Both sides of a comparison end where use of then was counted to: at an hour, or at a day where
+// the hours are not kept. Of what has not begun, or begun just now, there is nothing to compare.
 func TestWhatUseIsComparedWith(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -220,7 +210,7 @@ func TestWhatUseIsComparedWith(t *testing.T) {
 			site := usedSite(t, usedByModels())
 			page := site.get(t, "/admin/usage?by=model&compare=before&"+query)
 			var asked []time.Time
-			for _, each := range site.store.askedForUse() {
+			for _, each := range askedFor[*tokenstorev1.QueryUsageRequest](site.store) {
 				asked = append(asked, each.GetFrom().AsTime(), each.GetTo().AsTime())
 			}
 			if diff := cmp.Diff(want, asked); diff != "" || page.Code != http.StatusOK {

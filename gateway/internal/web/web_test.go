@@ -935,8 +935,8 @@ func TestLiveTail(t *testing.T) {
 	}
 }
 
-// The bars of requests end at the slowest one of those that are shown, and the texts beside them say
-// how long each took.
+// The bars of requests end at the slowest one of those that are shown, and the texts beside them
+// say how long each took.
 func TestBarsOfRequests(t *testing.T) {
 	t.Parallel()
 	took := func(total, firstByte time.Duration) *tokenstorev1.LogEntry {
@@ -969,8 +969,8 @@ func TestBarsOfRequests(t *testing.T) {
 	}
 }
 
-// What is typed into the query field becomes parts of the address, without a script; what can't be used
-// stays in the field, and the page says why, in the reader's language.
+// What is typed into the query field becomes parts of the address, without a script; what can't be
+// used stays in the field, and the page says why, in the reader's language.
 func TestQueryOfRequests(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, full())

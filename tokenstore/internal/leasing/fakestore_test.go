@@ -19,9 +19,8 @@ type fakeStore struct {
 	wanted  []Wanted
 	ended   []Settlement
 	applied []transition
-	// witnessed are the failures that tokens may share, as far as they were taken down;
-	// shared is what becomes of them all. wronged are the entries of Pardon, pardoned those that were
-	// taken.
+	// witnessed are the failures that tokens may share, as far as they were taken down; shared is
+	// what becomes of them all. wronged are the entries of Pardon, pardoned those that were taken.
 	witnessed         []Settlement
 	shared            bool
 	wronged, pardoned []Pardoned

@@ -84,8 +84,8 @@ func TestAccounts(t *testing.T) {
 	})
 }
 
-// Accounts are asked for by the ids of their tokens, of whichever pool, in any order; one that is gone
-// is left out.
+// Accounts are asked for by the ids of their tokens, of whichever pool, in any order; one that is
+// gone is left out.
 func TestAccountsByIDs(t *testing.T) {
 	t.Parallel()
 	eachStore(t, func(t *testing.T, store *Store) {

@@ -60,6 +60,20 @@ func (s *spreadStore) take(t *testing.T, at int) (leasing.LeaseRef, error) {
 	return taken[0].LeaseRef, nil
 }
 
+// takeEach takes a lease of each pool, while all primaries are there.
+func (s *spreadStore) takeEach(t *testing.T) []leasing.LeaseRef {
+	t.Helper()
+	var leases []leasing.LeaseRef
+	for at := range s.upstreams {
+		lease, err := s.take(t, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leases = append(leases, lease)
+	}
+	return leases
+}
+
 // Whichever primary of a Cluster is away, and whatever else is on it: leases of the others are
 // taken, renewed and settled, and reserves are kept. Of its own pool each call says that this alone
 // is away.
@@ -74,14 +88,7 @@ func TestAPrimaryThatIsAwayStopsItsOwnPoolOnly(t *testing.T) {
 			if _, err := s.Reserve(ctx, reservation); err != nil {
 				t.Fatal(err)
 			}
-			var leases []leasing.LeaseRef
-			for at := range s.upstreams {
-				lease, err := s.take(t, at)
-				if err != nil {
-					t.Fatal(err)
-				}
-				leases = append(leases, lease)
-			}
+			leases := s.takeEach(t)
 			if text := s.PartlyAway(ctx); text != "" {
 				t.Errorf("while all are there: %s", text)
 			}
@@ -124,11 +131,7 @@ func TestAPrimaryThatIsAwayStopsItsOwnPoolOnly(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for at, upstream := range s.upstreams {
-				if slices.Contains(reserve.Away, upstream) != (at == away) {
-					t.Errorf("reserve: %v are away, of %v the one of primary %d", reserve.Away, s.upstreams, away+1)
-				}
-			}
+			s.mustName(t, "reserve", reserve.Away, away)
 			if text := s.PartlyAway(ctx); !strings.Contains(text, "of the 3 primaries of the Redis Cluster 1 can't be reached") {
 				t.Errorf("it says %q", text)
 			}
@@ -180,6 +183,16 @@ func (s *spreadStore) mustBeAway(t *testing.T, doing string, err error, at int) 
 	}
 }
 
+// mustName makes sure that of the pools, one on each primary, that of this primary is named alone.
+func (s *spreadStore) mustName(t *testing.T, doing string, named []string, at int) {
+	t.Helper()
+	for i, upstream := range s.upstreams {
+		if slices.Contains(named, upstream) != (i == at) {
+			t.Fatalf("%s: %v are away, of %v the one of primary %d", doing, named, s.upstreams, at+1)
+		}
+	}
+}
+
 func (s *spreadStore) mustDefer(t *testing.T, doing string, err error, away int, lease leasing.LeaseRef) {
 	t.Helper()
 	part, is := errors.AsType[*leasing.Deferred](err)
@@ -200,12 +213,29 @@ func (s *spreadStore) asInProduction(t *testing.T) *Store {
 	return newStore(t, client)
 }
 
+// patience is what no call takes that does not wait for a primary that is silent.
+const patience = 5 * time.Second
+
+// mustWaitOnce makes a call again and again while a primary is silent: only the first may wait for
+// it.
+func mustWaitOnce(t *testing.T, call func()) {
+	t.Helper()
+	call()
+	for since := time.Now(); time.Since(since) < 3*probeTimeout; {
+		began := time.Now()
+		call()
+		if took := time.Since(began); took >= patience {
+			t.Fatalf("%s after the first one takes %s", time.Since(since), took)
+		}
+	}
+}
+
 // A primary of a Cluster that is silent, to all or to what writes, and not known to be away, costs
-// the leases of the others a moment, once, and not their answers; no later call waits for it while it
-// stays so. When it is back, no call is refused before somebody has asked it again.
+// the leases of the others a moment, once, and not their answers; no later call waits for it while
+// it stays so. When it is back, no call is refused before somebody has asked it again.
 func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 	t.Parallel()
-	const silent, patience = 1, 5 * time.Second
+	const silent = 1
 	for name, test := range map[string]struct {
 		stop, resume func(*testing.T, *testredis.Cluster)
 	}{
@@ -229,14 +259,7 @@ func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSpreadStore(t)
-			var leases []leasing.LeaseRef
-			for at := range s.upstreams {
-				lease, err := s.take(t, at)
-				if err != nil {
-					t.Fatal(err)
-				}
-				leases = append(leases, lease)
-			}
+			leases := s.takeEach(t)
 			store := s.asInProduction(t)
 			renew := func() ([]leasing.LeaseRef, error) {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
@@ -248,22 +271,13 @@ func TestAPrimaryThatIsSilentStopsItsOwnPoolOnly(t *testing.T) {
 			}
 			test.stop(t, s.cluster)
 			defer test.resume(t, s.cluster)
-			mustDefer := func(when string) time.Duration {
-				t.Helper()
-				began := time.Now()
+			mustWaitOnce(t, func() {
 				lost, err := renew()
-				s.mustDefer(t, when, err, silent, leases[silent])
+				s.mustDefer(t, "renew", err, silent, leases[silent])
 				if len(lost) > 0 {
-					t.Fatalf("%s lost %v", when, lost)
+					t.Fatalf("lost %v", lost)
 				}
-				return time.Since(began)
-			}
-			mustDefer("at first")
-			for since := time.Now(); time.Since(since) < 3*probeTimeout; {
-				if took := mustDefer("after that"); took >= patience {
-					t.Fatalf("%s after the first one takes %s", time.Since(since), took)
-				}
-			}
+			})
 			test.resume(t, s.cluster)
 			waitUntil(t, "it is back", func() bool { return store.silent.count() == 0 })
 			if _, err := renew(); err != nil {
@@ -301,7 +315,6 @@ func TestNobodyIsProbedForAStoreThatIsClosed(t *testing.T) {
 func TestADirectoryThatIsSilentStopsNoOtherPool(t *testing.T) {
 	t.Parallel()
 	s := newSpreadStore(t)
-	const patience = 5 * time.Second
 	silent := s.cluster.PrimaryOf(t, directoryKey())
 	store := s.asInProduction(t)
 	reserve := func() (leasing.Reserve, error) {
@@ -314,26 +327,13 @@ func TestADirectoryThatIsSilentStopsNoOtherPool(t *testing.T) {
 	}
 	s.cluster.Servers[silent].Pause(t)
 	defer s.cluster.Servers[silent].Resume(t)
-	mustKeep := func() time.Duration {
-		t.Helper()
-		began := time.Now()
+	mustWaitOnce(t, func() {
 		kept, err := reserve()
 		if err != nil {
 			t.Fatal(err)
 		}
-		for at, upstream := range s.upstreams {
-			if slices.Contains(kept.Away, upstream) != (at == silent) {
-				t.Fatalf("%v are away, of %v the one of primary %d", kept.Away, s.upstreams, silent+1)
-			}
-		}
-		return time.Since(began)
-	}
-	mustKeep()
-	for since := time.Now(); time.Since(since) < 3*probeTimeout; {
-		if took := mustKeep(); took >= patience {
-			t.Fatalf("after the first one it takes %s", took)
-		}
-	}
+		s.mustName(t, "reserve", kept.Away, silent)
+	})
 }
 
 // Whichever primary is away, what the others publish is heard: recalls do not wait for it.
@@ -377,7 +377,6 @@ func TestASilentPrimaryHoldsUpNoStatements(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSpreadStore(t)
-			const patience = 5 * time.Second
 			store := s.asInProduction(t)
 			id := s.keyWithLedgerElsewhere(t)
 			posting := ledger.Posting{Book: "b", Statement: &ledger.Statement{}, TTL: time.Minute}
@@ -398,18 +397,14 @@ func TestASilentPrimaryHoldsUpNoStatements(t *testing.T) {
 			silent := s.cluster.Servers[s.cluster.PrimaryOf(t, test.silent(id))]
 			silent.Pause(t)
 			defer silent.Resume(t)
-			mustPost := func() time.Duration {
-				t.Helper()
+			slow := 0
+			for since := time.Now(); time.Since(since) < patience+3*probeTimeout; {
 				began := time.Now()
 				err := post()
 				if _, away := errors.AsType[*ledger.Away](err); away != test.away || err != nil && !away {
 					t.Fatal(err)
 				}
-				return time.Since(began)
-			}
-			slow := 0
-			for since := time.Now(); time.Since(since) < patience+3*probeTimeout; {
-				if mustPost() >= patience {
+				if time.Since(began) >= patience {
 					slow++
 				}
 			}
@@ -663,10 +658,8 @@ func TestAPrimaryThatIsAwayKeepsItsOwnTokensDisabledOnly(t *testing.T) {
 			if count != len(s.tokens)-1 || !is {
 				t.Fatalf("%d were enabled: %v", count, err)
 			}
-			for at, upstream := range s.upstreams {
-				if slices.Contains(part.Upstreams, upstream) != (at == away) {
-					t.Errorf("%v are away, of %v the one of primary %d", part.Upstreams, s.upstreams, away+1)
-				}
+			s.mustName(t, "enable", part.Upstreams, away)
+			for at := range s.upstreams {
 				if at == away {
 					continue
 				}

@@ -135,11 +135,8 @@ func (s *Store) NextErrand(ctx context.Context) (time.Duration, error) {
 // errandPools are the upstreams that have errands; while the directory of a Cluster is away, those
 // that had some last.
 func (s *Store) errandPools(ctx context.Context) ([]renewer, error) {
-	known, err := s.renewers.get(ctx, func(ctx context.Context) (upstreams []*tokenstorev1.Upstream, err error) {
-		err = s.await(ctx, upstreamsKey(), func(ctx context.Context) (err error) {
-			upstreams, err = s.Upstreams(ctx)
-			return err
-		})
+	known, err := s.renewers.get(ctx, func(ctx context.Context) ([]*tokenstorev1.Upstream, error) {
+		upstreams, err := await(ctx, s, upstreamsKey(), s.Upstreams)
 		return upstreams, storeError("list upstreams", err)
 	})
 	if known != nil && s.partAway(err) {

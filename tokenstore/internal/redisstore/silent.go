@@ -167,7 +167,7 @@ func (b *batch) sendApart(ctx context.Context, cluster *redis.ClusterClient, cal
 }
 
 // await asks the server that has a key; of a Cluster as [silent.await] does.
-func (s *Store) await(ctx context.Context, key string, ask func(context.Context) error) error {
+func await[T any](ctx context.Context, s *Store, key string, ask func(context.Context) (T, error)) (answer T, err error) {
 	cluster, is := s.client.(*redis.ClusterClient)
 	if !is {
 		return ask(ctx)
@@ -176,5 +176,9 @@ func (s *Store) await(ctx context.Context, key string, ask func(context.Context)
 	if err != nil {
 		primary = nil // asking tells why
 	}
-	return s.silent.await(ctx, primary, ask)
+	err = s.silent.await(ctx, primary, func(ctx context.Context) (err error) {
+		answer, err = ask(ctx)
+		return err
+	})
+	return answer, err
 }

@@ -183,7 +183,7 @@ func (s *Store) poolsAt(ctx context.Context, primary *redis.Client) []string {
 	}
 	var pools []string
 	for _, upstream := range *seen {
-		if has, err := cluster.MasterForKey(ctx, orderKey(upstream)); err == nil && has.Options().Addr == primary.Options().Addr {
+		if has := primaryOf(ctx, cluster, orderKey(upstream)); has != nil && has.Options().Addr == primary.Options().Addr {
 			pools = append(pools, upstream)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"carousel.internal/proto/rpcerr"
 	tokenstorev1 "carousel.internal/proto/tokenstore/v1"
 )
 
@@ -79,8 +78,8 @@ func (s *TokenServer) ListTokenAccounts(ctx context.Context, request *tokenstore
 
 // accountsNamed answers a list of accounts by the ids of their tokens.
 func (s *TokenServer) accountsNamed(ctx context.Context, ids []string) (*tokenstorev1.ListTokenAccountsResponse, error) {
-	if len(ids) > maxLimit {
-		return nil, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "ids: at most %d", maxLimit)
+	if err := checkNamed(ids); err != nil {
+		return nil, err
 	}
 	accounts, err := s.store.AccountsOf(ctx, ids)
 	if err != nil {

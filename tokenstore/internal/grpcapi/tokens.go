@@ -177,8 +177,8 @@ func (s *TokenServer) ListTokens(ctx context.Context, request *tokenstorev1.List
 
 // listNamed answers a list of tokens by their ids.
 func (s *TokenServer) listNamed(ctx context.Context, ids []string) (*tokenstorev1.ListTokensResponse, error) {
-	if len(ids) > maxLimit {
-		return nil, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "ids: at most %d", maxLimit)
+	if err := checkNamed(ids); err != nil {
+		return nil, err
 	}
 	tokens, err := s.store.TokensOf(ctx, ids)
 	if err != nil {
@@ -319,6 +319,14 @@ func limitOf(limit uint32) (int, error) {
 		return 0, rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "limit: 1 to %d", maxLimit)
 	}
 	return int(limit), nil
+}
+
+// checkNamed refuses a list by more ids than a page has.
+func checkNamed(ids []string) error {
+	if len(ids) > maxLimit {
+		return rpcerr.New(tokenstorev1.Reason_REASON_INVALID_ARGUMENT, "ids: at most %d", maxLimit)
+	}
+	return nil
 }
 
 func invalid(err error) error {

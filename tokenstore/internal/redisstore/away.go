@@ -74,10 +74,8 @@ func (s *Store) Locate(tokenID, upstream string) {
 // upstreamNames are the upstreams that there are; while the directory of a Cluster is away, those
 // that there were last.
 func (s *Store) upstreamNames(ctx context.Context) ([]string, error) {
-	var names []string
-	err := s.await(ctx, upstreamsKey(), func(ctx context.Context) (err error) {
-		names, err = s.client.HKeys(ctx, upstreamsKey()).Result()
-		return err
+	names, err := await(ctx, s, upstreamsKey(), func(ctx context.Context) ([]string, error) {
+		return s.client.HKeys(ctx, upstreamsKey()).Result()
 	})
 	if err = storeError("list upstreams", err); err == nil {
 		s.upstreamsSeen.Store(&names)

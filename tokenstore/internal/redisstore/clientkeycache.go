@@ -83,10 +83,8 @@ func (s *Store) ClientKey(ctx context.Context, id string) (*tokenstorev1.ClientK
 	if known != nil {
 		return known, nil
 	}
-	var key *tokenstorev1.ClientKey
-	err := s.await(ctx, clientKeyKey(id), func(ctx context.Context) (err error) {
-		key, err = s.GetClientKey(ctx, id)
-		return err
+	key, err := await(ctx, s, clientKeyKey(id), func(ctx context.Context) (*tokenstorev1.ClientKey, error) {
+		return s.GetClientKey(ctx, id)
 	})
 	if err = storeError("read a client key", err); s.partAway(err) {
 		if last := s.knownKeys.last(id); last != nil {

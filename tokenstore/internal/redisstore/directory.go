@@ -95,10 +95,8 @@ func (s *Store) homesOf(ctx context.Context, ids []string) (map[string]string, e
 	if len(unknown) == 0 {
 		return pools, nil
 	}
-	var entries []any
-	err := s.await(ctx, directoryKey(), func(ctx context.Context) (err error) {
-		entries, err = s.client.HMGet(ctx, directoryKey(), unknown...).Result()
-		return err
+	entries, err := await(ctx, s, directoryKey(), func(ctx context.Context) ([]any, error) {
+		return s.client.HMGet(ctx, directoryKey(), unknown...).Result()
 	})
 	if err != nil {
 		return nil, storeError("look tokens up", err)

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -135,11 +134,8 @@ func (s *Store) NextErrand(ctx context.Context) (time.Duration, error) {
 // errandPools are the upstreams that have errands; while the directory of a Cluster is away, those
 // that had some last.
 func (s *Store) errandPools(ctx context.Context) ([]renewer, error) {
-	known, err := s.renewers.get(ctx, func(ctx context.Context) (upstreams []*tokenstorev1.Upstream, err error) {
-		err = s.await(ctx, upstreamsKey(), func(ctx context.Context) (err error) {
-			upstreams, err = s.Upstreams(ctx)
-			return err
-		})
+	known, err := s.renewers.get(ctx, func(ctx context.Context) ([]*tokenstorev1.Upstream, error) {
+		upstreams, err := await(ctx, s, upstreamsKey(), s.Upstreams)
 		return upstreams, storeError("list upstreams", err)
 	})
 	if known != nil && s.partAway(err) {
@@ -398,14 +394,13 @@ type renewer struct {
 // each gateway.
 type renewers struct {
 	stale atomic.Bool
-	// listing is held by who may list them, one at a time; mu never for long.
-	listing chan struct{}
-	mu      sync.Mutex
-	at      time.Time
-	known   []renewer
+	known atomic.Pointer[[]renewer] // nil before the first
+	// turn is held by who looks whether they are to be listed, and lists them.
+	turn chan struct{}
+	at   time.Time // when they were listed; only in turn
 }
 
-func newRenewers() *renewers { return &renewers{listing: make(chan struct{}, 1)} }
+func newRenewers() *renewers { return &renewers{turn: make(chan struct{}, 1)} }
 
 // forget has them listed again. It does not block.
 func (r *renewers) forget() { r.stale.Store(true) }
@@ -413,41 +408,35 @@ func (r *renewers) forget() { r.stale.Store(true) }
 // get returns, with an error, those that it knew last.
 func (r *renewers) get(ctx context.Context, list func(context.Context) ([]*tokenstorev1.Upstream, error)) ([]renewer, error) {
 	select {
-	case r.listing <- struct{}{}:
-		defer func() { <-r.listing }()
+	case r.turn <- struct{}{}:
+		defer func() { <-r.turn }()
 	case <-ctx.Done():
 		return r.last(), storeError("list upstreams", ctx.Err())
 	}
-	if known, fresh := r.fresh(); fresh {
-		return known, nil
+	if !r.stale.Swap(false) && time.Since(r.at) < renewersFor {
+		return r.last(), nil
 	}
 	upstreams, err := list(ctx)
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if err != nil {
 		r.at = time.Time{}
-		return r.known, err
+		return r.last(), err
 	}
-	r.known, r.at = nil, time.Now()
+	var known []renewer
 	for _, upstream := range upstreams {
 		if driver := upstream.GetDriver(); token.Renews(driver) || token.TellsAccounts(driver) {
-			r.known = append(r.known, renewer{upstream.GetName(), token.TellsAccounts(driver)})
+			known = append(known, renewer{upstream.GetName(), token.TellsAccounts(driver)})
 		}
 	}
-	return r.known, nil
-}
-
-// fresh are those that are known, if they need not be listed.
-func (r *renewers) fresh() ([]renewer, bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.known, !r.stale.Swap(false) && !r.at.IsZero() && time.Since(r.at) < renewersFor
+	r.known.Store(&known)
+	r.at = time.Now()
+	return known, nil
 }
 
 func (r *renewers) last() []renewer {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.known
+	if known := r.known.Load(); known != nil {
+		return *known
+	}
+	return nil
 }
 
 // epochText is an epoch as scripts have it.

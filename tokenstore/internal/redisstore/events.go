@@ -6,9 +6,9 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -71,9 +71,9 @@ func (s *Store) Listen(ctx context.Context, deliver func(Event)) {
 	pause, heard := shortestPause, false
 	lost := map[string]bool{} // the upstreams that are Forgetful
 	for ctx.Err() == nil {
-		from, primary := s.publisher(ctx)
+		primary := s.publisher(ctx)
 		pools := s.poolsAt(ctx, primary)
-		err := s.subscribe(ctx, from, primary, func(event Event) {
+		err := s.subscribe(ctx, primary, func(event Event) {
 			pause = shortestPause
 			if event.Kind == Resync {
 				for upstream := range lost {
@@ -103,11 +103,11 @@ func (s *Store) Listen(ctx context.Context, deliver func(Event)) {
 }
 
 // subscribe delivers events until the connection fails. A primary of a Cluster that does not answer
-// counts as silent then.
-func (s *Store) subscribe(ctx context.Context, from publisher, primary *redis.Client, deliver func(Event)) error {
-	limit := idleLimit
+// counts as silent then; nil: the client chooses whom to hear.
+func (s *Store) subscribe(ctx context.Context, primary *redis.Client, deliver func(Event)) error {
+	from, limit := s.client, idleLimit
 	if primary != nil {
-		limit = idleLimitOfPrimary
+		from, limit = primary, idleLimitOfPrimary
 	}
 	subscription := from.Subscribe(ctx, poolChannel, configChannel)
 	// A read can't be cancelled; closing ends it. Closing twice is harmless.
@@ -141,36 +141,23 @@ func (s *Store) subscribe(ctx context.Context, from publisher, primary *redis.Cl
 	}
 }
 
-// publisher is whom events are heard from.
-type publisher interface {
-	Subscribe(ctx context.Context, channels ...string) *redis.PubSub
-}
-
-// publisher chooses one. Each server of a Cluster tells what is published on any, so a primary is
-// taken by chance, and returned too: the next time another, where that one is away.
-func (s *Store) publisher(ctx context.Context) (publisher, *redis.Client) {
+// publisher chooses the primary of a Cluster from which events are heard. Each server tells what is
+// published on any, so one is taken by chance: the next time another, where that one is away. It is
+// nil where none is known, or there is one server.
+func (s *Store) publisher(ctx context.Context) *redis.Client {
 	cluster, is := s.client.(*redis.ClusterClient)
 	if !is {
-		return s.client, nil
+		return nil
 	}
 	// It asks one of them, by chance, who they are, and takes those of before if that is silent.
 	ctx, cancel := context.WithTimeout(ctx, awayTimeout)
 	defer cancel()
-	var mu sync.Mutex // ForEachMaster calls all at once
-	var primaries []*redis.Client
-	_ = cluster.ForEachMaster(ctx, func(_ context.Context, primary *redis.Client) error {
-		if !s.silent.is(primary) {
-			mu.Lock()
-			defer mu.Unlock()
-			primaries = append(primaries, primary)
-		}
-		return nil
-	})
+	known, _ := mastersOf(ctx, cluster)
+	primaries := slices.DeleteFunc(known, s.silent.is)
 	if len(primaries) == 0 {
-		return s.client, nil
+		return nil
 	}
-	primary := primaries[rand.IntN(len(primaries))] //nolint:gosec // whom to hear needs no secrecy
-	return primary, primary
+	return primaries[rand.IntN(len(primaries))] //nolint:gosec // whom to hear needs no secrecy
 }
 
 // poolsAt are the upstreams whose pools a primary of a Cluster has; "" where that is not known, or
@@ -183,7 +170,7 @@ func (s *Store) poolsAt(ctx context.Context, primary *redis.Client) []string {
 	}
 	var pools []string
 	for _, upstream := range *seen {
-		if has, err := cluster.MasterForKey(ctx, orderKey(upstream)); err == nil && has.Options().Addr == primary.Options().Addr {
+		if has := primaryOf(ctx, cluster, orderKey(upstream)); has != nil && has.Options().Addr == primary.Options().Addr {
 			pools = append(pools, upstream)
 		}
 	}

@@ -87,10 +87,8 @@ func (s *Store) Post(ctx context.Context, key *tokenstorev1.ClientKey, posting l
 		if err != nil {
 			return ledger.Posted{}, fmt.Errorf("posting: %w", err)
 		}
-		var values []any
-		err = s.await(ctx, keys[0], func(ctx context.Context) (err error) {
-			values, err = postScript.run(ctx, s.client, keys, text, poolChannel).Slice()
-			return err
+		values, err := await(ctx, s, keys[0], func(ctx context.Context) ([]any, error) {
+			return postScript.run(ctx, s.client, keys, text, poolChannel).Slice()
 		})
 		if err != nil {
 			return ledger.Posted{}, s.ledgerError("post to a ledger", err)

@@ -372,10 +372,8 @@ func (s *Store) takeLogins(ctx context.Context, room int, held []ErrandRef) (err
 	for _, each := range held {
 		args = append(args, each.ID, each.Epoch)
 	}
-	var values []any
-	err = s.await(ctx, pollsKey(), func(ctx context.Context) (err error) {
-		values, err = takeLoginsScript.run(ctx, s.client, []string{pollsKey(), pollEpochKey()}, args...).Slice()
-		return err
+	values, err := await(ctx, s, pollsKey(), func(ctx context.Context) ([]any, error) {
+		return takeLoginsScript.run(ctx, s.client, []string{pollsKey(), pollEpochKey()}, args...).Slice()
 	})
 	if err != nil {
 		return nil, nil, storeError("take logins", err)

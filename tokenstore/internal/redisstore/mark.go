@@ -17,10 +17,8 @@ func (s *Store) stillThere(ctx context.Context) error {
 	if s.instance.Load() == nil {
 		return nil
 	}
-	var there int64
-	err := s.await(ctx, instanceKey(), func(ctx context.Context) (err error) {
-		there, err = s.client.Exists(ctx, instanceKey()).Result()
-		return err
+	there, err := await(ctx, s, instanceKey(), func(ctx context.Context) (int64, error) {
+		return s.client.Exists(ctx, instanceKey()).Result()
 	})
 	if err != nil {
 		if err = storeError("look for the data", err); s.partAway(err) {

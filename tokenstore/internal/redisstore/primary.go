@@ -25,16 +25,13 @@ func primariesOf(ctx context.Context, client redis.UniversalClient) ([]primary, 
 	if !ok {
 		return []primary{{client, barrierKey(0)}}, nil
 	}
-	var mu sync.Mutex // ForEachMaster calls all at once
-	left := map[string]*redis.Client{}
-	err := cluster.ForEachMaster(ctx, func(_ context.Context, master *redis.Client) error {
-		mu.Lock()
-		defer mu.Unlock()
-		left[master.Options().Addr] = master
-		return nil
-	})
+	masters, err := mastersOf(ctx, cluster)
 	if err != nil {
 		return nil, storeError("find the primaries", err)
+	}
+	left := map[string]bool{}
+	for _, master := range masters {
+		left[master.Options().Addr] = true
 	}
 	var found []primary
 	for n := 0; len(left) > 0 && n < maxBarrierTries; n++ {
@@ -43,10 +40,23 @@ func primariesOf(ctx context.Context, client redis.UniversalClient) ([]primary, 
 		if err != nil {
 			return nil, storeError("find the primary of "+strconv.Quote(key), err)
 		}
-		if addr := master.Options().Addr; left[addr] != nil {
+		if addr := master.Options().Addr; left[addr] {
 			found = append(found, primary{master, key})
 			delete(left, addr)
 		}
 	}
 	return found, nil // a master without slots holds nothing of ours
+}
+
+// mastersOf are the primaries of a Cluster.
+func mastersOf(ctx context.Context, cluster *redis.ClusterClient) ([]*redis.Client, error) {
+	var mu sync.Mutex // ForEachMaster calls all at once
+	var masters []*redis.Client
+	err := cluster.ForEachMaster(ctx, func(_ context.Context, master *redis.Client) error {
+		mu.Lock()
+		defer mu.Unlock()
+		masters = append(masters, master)
+		return nil
+	})
+	return masters, err
 }

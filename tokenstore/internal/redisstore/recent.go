@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// recent remembers when something last was so, by name. The names are those of pools, or the
-// addresses of primaries, of which there are few.
+// recent remembers when something last was so, by the names of pools, of which there are few.
 type recent struct {
 	mu sync.Mutex
 	at map[string]time.Time

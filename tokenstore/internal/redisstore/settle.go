@@ -78,41 +78,39 @@ func (s *Store) Reconcile(ctx context.Context, replica string, uses []leasing.Re
 	if err != nil {
 		return nil, err
 	}
-	settled, later, away := make([]leasing.Settled, len(uses)), &leasing.Deferred{}, map[string]bool{}
+	settled, later := make([]leasing.Settled, len(uses)), &leasing.Deferred{}
 	// A part of a pool's reports begins when the one before is counted: else a number of a
 	// later one would make those before it look counted.
-	for first, more := 0, true; more; first += maxSettlements {
-		more = false
-		// from are the pools whose parts they are.
-		round, calls, parts, from := s.batch(), []*call(nil), []share(nil), []share(nil)
-		for _, pool := range shares {
-			if len(pool.places) <= first || away[pool.upstream] {
-				continue
-			}
-			part := share{upstream: pool.upstream, places: pool.places[first:min(first+maxSettlements, len(pool.places))]}
+	for len(shares) > 0 {
+		round, calls, parts := s.batch(), make([]*call, len(shares)), make([]share, len(shares))
+		for n, pool := range shares {
+			part := share{upstream: pool.upstream, places: pool.places[:min(maxSettlements, len(pool.places))]}
 			args := make([]any, 0, 5+7*len(part.places))
 			args = append(args, reconciledTTL.Milliseconds(), poolChannel, guardWindow.Milliseconds(), causeTTL.Milliseconds(), keepTransitions)
 			for _, i := range part.places {
 				use := uses[i]
 				args = append(args, use.Number, use.TokenID, use.LeaseID, string(use.Effect), use.Error, verdictText(use.Verdict), use.Group)
 			}
-			parts, from, calls = append(parts, part), append(from, pool), append(calls, round.add(reconcileScript, []string{reconciledKey(part.upstream, replica)}, args...))
-			more = more || len(pool.places) > first+maxSettlements
+			parts[n], calls[n] = part, round.add(reconcileScript, []string{reconciledKey(part.upstream, replica)}, args...)
 		}
 		_ = round.exec(ctx) // each call has its own error
-		for n, part := range parts {
-			err := s.takeSettled(settled, part, calls[n])
+		var rest []share
+		for n, pool := range shares {
+			err := s.takeSettled(settled, parts[n], calls[n])
 			if err == nil {
+				if more := pool.places[len(parts[n].places):]; len(more) > 0 {
+					rest = append(rest, share{upstream: pool.upstream, places: more})
+				}
 				continue
 			}
 			if err := deferred(later, err); err != nil {
 				return nil, err
 			}
-			away[part.upstream] = true
-			for _, i := range from[n].places[first:] {
+			for _, i := range pool.places {
 				later.Uses = append(later.Uses, uses[i].Number)
 			}
 		}
+		shares = rest
 	}
 	return settled, later.OrNil()
 }

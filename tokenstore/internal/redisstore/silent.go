@@ -115,28 +115,25 @@ func probe(ctx context.Context, primary *redis.Client) {
 	}
 }
 
-// part is the calls of a batch that concern one primary; nil where none is known for them: sending
-// tells why.
-type part struct {
-	primary *redis.Client
-	calls   []*call
+// primaryOf is the primary of a Cluster that has a key; nil where none is known: asking tells why.
+func primaryOf(ctx context.Context, cluster *redis.ClusterClient, key string) *redis.Client {
+	primary, err := cluster.MasterForKey(ctx, key)
+	if err != nil {
+		return nil
+	}
+	return primary
 }
 
-// byPrimary divides calls by the primaries of a Cluster that have their keys.
-func byPrimary(ctx context.Context, cluster *redis.ClusterClient, calls []*call) map[string]*part {
-	parts := map[string]*part{}
+// byPrimary divides calls by the primaries of a Cluster that have their keys; nil has those of which
+// none is known.
+func byPrimary(ctx context.Context, cluster *redis.ClusterClient, calls []*call) map[*redis.Client][]*call {
+	parts := map[*redis.Client][]*call{}
 	for _, c := range calls {
 		var primary *redis.Client
-		addr := ""
 		if len(c.keys) > 0 {
-			if master, err := cluster.MasterForKey(ctx, c.keys[0]); err == nil {
-				primary, addr = master, master.Options().Addr
-			}
+			primary = primaryOf(ctx, cluster, c.keys[0])
 		}
-		if parts[addr] == nil {
-			parts[addr] = &part{primary: primary}
-		}
-		parts[addr].calls = append(parts[addr].calls, c)
+		parts[primary] = append(parts[primary], c)
 	}
 	return parts
 }
@@ -147,11 +144,11 @@ func (b *batch) sendApart(ctx context.Context, cluster *redis.ClusterClient, cal
 	var sending sync.WaitGroup
 	var mu sync.Mutex
 	var first error
-	for _, part := range byPrimary(ctx, cluster, calls) {
+	for primary, part := range byPrimary(ctx, cluster, calls) {
 		sending.Go(func() {
-			err := b.silent.await(ctx, part.primary, func(ctx context.Context) error { return send(ctx, part.calls) })
+			err := b.silent.await(ctx, primary, func(ctx context.Context) error { return send(ctx, part) })
 			if errors.Is(err, errSilent) {
-				for _, c := range part.calls {
+				for _, c := range part {
 					c.reply = c.script.refuse(ctx, err)
 				}
 			}
@@ -167,14 +164,14 @@ func (b *batch) sendApart(ctx context.Context, cluster *redis.ClusterClient, cal
 }
 
 // await asks the server that has a key; of a Cluster as [silent.await] does.
-func (s *Store) await(ctx context.Context, key string, ask func(context.Context) error) error {
+func await[T any](ctx context.Context, s *Store, key string, ask func(context.Context) (T, error)) (answer T, err error) {
 	cluster, is := s.client.(*redis.ClusterClient)
 	if !is {
 		return ask(ctx)
 	}
-	primary, err := cluster.MasterForKey(ctx, key)
-	if err != nil {
-		primary = nil // asking tells why
-	}
-	return s.silent.await(ctx, primary, ask)
+	err = s.silent.await(ctx, primaryOf(ctx, cluster, key), func(ctx context.Context) (err error) {
+		answer, err = ask(ctx)
+		return err
+	})
+	return answer, err
 }
